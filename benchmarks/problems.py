@@ -1,0 +1,193 @@
+"""The functions that the gates differentiate, written as their users would write them, and their data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+# --- Rosenbrock's function ------------------------------------------------------------------------------------------
+
+
+def rosenbrock(x):
+    """The chained Rosenbrock function in plain NumPy."""
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def rosenbrock_gradient(x: Array) -> Array:
+    """The gradient of `rosenbrock`, by hand."""
+    bend, gradient = x[1:] - x[:-1] ** 2, np.zeros_like(x)
+    gradient[1:] += 200 * bend
+    gradient[:-1] -= 400 * x[:-1] * bend + 2 * (1 - x[:-1])
+    return gradient
+
+
+def rosenbrock_hessian(x: Array) -> Array:
+    """The Hessian of `rosenbrock`, by hand: tridiagonal."""
+    diagonal, beside = np.zeros_like(x), -400 * x[:-1]
+    diagonal[1:] += 200
+    diagonal[:-1] += 1200 * x[:-1] ** 2 - 400 * x[1:] + 2
+    return np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+
+
+@njit
+def rosenbrock_kernel(x):
+    """The chained Rosenbrock function as a loop."""
+    total = 0.0
+    for i in range(x.shape[0] - 1):
+        bend = x[i + 1] - x[i] * x[i]
+        miss = 1.0 - x[i]
+        total += 100.0 * bend * bend + miss * miss
+    return total
+
+
+@njit
+def rosenbrock_kernel_gradient(x):
+    """The gradient of `rosenbrock_kernel`, by hand, in a new array."""
+    gradient = np.zeros(x.shape[0])
+    for i in range(x.shape[0] - 1):
+        bend = x[i + 1] - x[i] * x[i]
+        gradient[i] -= 400.0 * x[i] * bend + 2.0 * (1.0 - x[i])
+        gradient[i + 1] += 200.0 * bend
+    return gradient
+
+
+def gradient_loop(gradient):
+    """A nopython function `loop(x, count)` that calls `gradient(x)` `count` times, each call depending on the last."""
+
+    @njit
+    def loop(x, count):
+        for _ in range(count):
+            x[0] += 1e-12 * gradient(x)[0]
+        return x[0]
+
+    return loop
+
+
+def rosenbrock_point(n: int = 10) -> Array:
+    """A point away from the valley's floor."""
+    return np.linspace(-1.2, 1.1, n)
+
+
+# --- An LSTM with diagonal weights ----------------------------------------------------------------------------------
+
+
+@njit
+def lstm(main_params, extra_params, state, sequence):
+    """Loss per bit of a stacked LSTM with diagonal weights that predicts the next character of a sequence.
+
+    The model is D-LSTM of ADBench and GradBench, with their `+ 2` in the normaliser. For l layers and c characters
+    of b bits: `main_params` (2l, 4b) holds a row of weights and a row of biases per layer, in each row the forget,
+    in and out gates and the change; `extra_params` (3, b) the input weight, output weight and output bias; `state`
+    (2l, b) hidden and cell per layer; `sequence` (c, b).
+    """
+    layers = state.shape[0] // 2
+    bits = state.shape[1]
+    steps = sequence.shape[0] - 1
+    hidden = np.zeros((layers, bits))
+    cell = np.zeros((layers, bits))
+    signal = np.zeros(bits)
+    for k in range(layers):
+        for i in range(bits):
+            hidden[k, i] = state[2 * k, i]
+            cell[k, i] = state[2 * k + 1, i]
+    total = 0.0
+    for t in range(steps):
+        for i in range(bits):
+            signal[i] = sequence[t, i] * extra_params[0, i]
+        for k in range(layers):
+            w = 2 * k
+            b = 2 * k + 1
+            for i in range(bits):
+                x = signal[i]
+                h = hidden[k, i]
+                forget = 1.0 / (1.0 + math.exp(-(x * main_params[w, i] + main_params[b, i])))
+                ingate = 1.0 / (1.0 + math.exp(-(h * main_params[w, bits + i] + main_params[b, bits + i])))
+                outgate = 1.0 / (1.0 + math.exp(-(x * main_params[w, 2 * bits + i] + main_params[b, 2 * bits + i])))
+                change = math.tanh(h * main_params[w, 3 * bits + i] + main_params[b, 3 * bits + i])
+                cell[k, i] = cell[k, i] * forget + ingate * change
+                hidden[k, i] = outgate * math.tanh(cell[k, i])
+                signal[i] = hidden[k, i]
+        normaliser = 2.0
+        for i in range(bits):
+            signal[i] = signal[i] * extra_params[1, i] + extra_params[2, i]
+            normaliser += math.exp(signal[i])
+        log_normaliser = math.log(normaliser)
+        for i in range(bits):
+            total += sequence[t + 1, i] * (signal[i] - log_normaliser)
+    return -total / (steps * bits)
+
+
+def lstm_arguments(layers: int = 2, bits: int = 14, characters: int = 1024) -> tuple[Array, Array, Array, Array]:
+    """`main_params, extra_params, state, sequence` with random weights and random bits."""
+    random = np.random.default_rng(0)
+    main_params = random.normal(size=(2 * layers, 4 * bits))
+    extra_params = random.normal(size=(3, bits))
+    state = random.normal(size=(2 * layers, bits))
+    sequence = random.integers(0, 2, size=(characters, bits)).astype(np.float64)
+    return main_params, extra_params, state, sequence
+
+
+def lstm_tangents(arguments: tuple[Array, ...]) -> tuple[Array, Array, Array, Array]:
+    """A random direction for the parameters; the state and the sequence stay where they are."""
+    random = np.random.default_rng(1)
+    main_params, extra_params, state, sequence = map(np.zeros_like, arguments)
+    return random.normal(size=np.shape(main_params)), random.normal(size=np.shape(extra_params)), state, sequence
+
+
+# --- In-place stores inside a data-dependent while ------------------------------------------------------------------
+
+
+@njit
+def relaxation(load, omega):
+    """Damped sweeps over a chain of springs, in place, until they hardly move it; then the chain's energy."""
+    n = load.shape[0]
+    u = np.zeros(n + 2)
+    change = 1.0
+    while change > 1e-4:
+        change = 0.0
+        for i in range(n):
+            step = omega * (0.4 * math.tanh(u[i] + u[i + 2]) + load[i] - u[i + 1])
+            u[i + 1] += step
+            change += step * step
+    energy = 0.0
+    for i in range(n):
+        energy += u[i + 1] * math.exp(-u[i + 1]) + load[i] * u[i + 1]
+    return energy
+
+
+def relaxation_point() -> tuple[Array, float]:
+    """A point around which the number of sweeps does not change."""
+    return np.array([0.7, -0.3, 0.5, 0.9, -0.6]), 0.8
+
+
+def relaxation_directions() -> tuple[tuple[Array, float], tuple[Array, float]]:
+    """Two directions in which the point may move."""
+    return (np.array([0.3, 0.8, -0.5, 0.2, 0.6]), -0.4), (np.array([-0.2, 0.5, 0.7, -0.4, 0.1]), 0.3)
+
+
+# --- A function with a long Taylor series ---------------------------------------------------------------------------
+
+
+def bump(t):
+    """exp(sin t) / (1 + t²) in plain NumPy."""
+    return np.exp(np.sin(t)) / (1 + t**2)
+
+
+@njit
+def bump_kernel(t):
+    """exp(sin t) / (1 + t²) as a kernel."""
+    return math.exp(math.sin(t)) / (1.0 + t * t)
+
+
+def bump_coefficients(t: float, order: int) -> Array:
+    """The Taylor coefficients of `bump` around t from mpmath, worked out with 100 digits."""
+    import mpmath
+
+    with mpmath.workdps(100):
+        series = mpmath.taylor(lambda s: mpmath.exp(mpmath.sin(s)) / (1 + s**2), mpmath.mpf(t), order)
+        return np.array([float(coefficient) for coefficient in series])

@@ -1,0 +1,98 @@
+"""Figures that only a fresh Python process can tell: import times, the first call, and what the disk cache returns."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+IMPORTS = """
+import sys
+from time import perf_counter
+import numpy
+start = perf_counter()
+import dualgrad
+print(perf_counter() - start, "numba" in sys.modules, "scipy" in sys.modules)
+"""
+
+FIRST_CALL = """
+from time import perf_counter
+import numba
+import dualgrad as dg
+from problems import rosenbrock_kernel, rosenbrock_point
+x = rosenbrock_point()
+start = perf_counter()
+dg.grad(rosenbrock_kernel)(x)
+print(perf_counter() - start)
+"""
+
+CALLER = """
+from numba import njit
+from callee import power
+
+@njit
+def function(x):
+    return power(x)
+"""
+
+CALLEE = """
+from numba import njit
+
+@njit
+def power(x):
+    return {factor} * x * x
+"""
+
+DERIVATIVE = """
+import dualgrad as dg
+from caller import function
+print(dg.grad(function)(1.5))
+"""
+
+
+def import_seconds(runs: int = 7) -> tuple[float, bool, bool]:
+    """Median seconds that `import dualgrad` adds after NumPy's import; whether it imported numba; whether SciPy."""
+    outputs = [_run(IMPORTS).split() for _ in range(runs)]
+    seconds, numba, scipy = zip(*outputs, strict=True)
+    return median(map(float, seconds)), "True" in numba, "True" in scipy
+
+
+def first_calls(warm_runs: int = 3) -> tuple[float, float]:
+    """Seconds of the first `grad(kernel)(x)` in a new process: with an empty cache, and (median) from the disk."""
+    with tempfile.TemporaryDirectory() as cache:
+        cold, *warm = (float(_run(FIRST_CALL, cache)) for _ in range(1 + warm_runs))
+    return cold, median(warm)
+
+
+def derivatives_around_an_edit() -> tuple[float, float, float]:
+    """The derivative of a x² at 1.5 in three processes with one cache: a = 2, a = 2, a = 3.
+
+    The function lives in one file and the callee that holds `a` in another, the only one that is edited; its size
+    stays the same.
+    """
+    with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as folder:
+        Path(folder, "caller.py").write_text(CALLER)
+        values = []
+        for factor in ("2.0", "2.0", "3.0"):
+            Path(folder, "callee.py").write_text(CALLEE.format(factor=factor))
+            values.append(float(_run(DERIVATIVE, cache, folder)))
+    first, again, edited = values
+    return first, again, edited
+
+
+def _run(script: str, cache: str | None = None, *folders: str) -> str:
+    """What a new Python process prints that runs `script`, with the benchmarks and `folders` importable."""
+    import dualgrad
+
+    library = str(Path(dualgrad.__file__).parents[1])
+    search = (*folders, str(Path(__file__).parent), library, os.environ.get("PYTHONPATH", ""))
+    variables = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONDONTWRITEBYTECODE": "1"}
+    if cache is not None:
+        variables["DUALGRAD_CACHE_DIR"] = cache
+    result = subprocess.run([sys.executable, "-c", script], env=os.environ | variables, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(result.stderr.strip().splitlines()[-1])
+    return result.stdout

@@ -1,0 +1,271 @@
+"""The NumPy functions that the texts of the structural words name.
+
+They take arrays, or numbers that carry derivatives themselves: each is written with
+functions that such numbers understand, and where NumPy has none the number is asked to
+interpret the word (`_interpreted`).  A ``_batched`` function treats the leading axis of its
+first argument as a stack of independent arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+Shape = tuple[int, ...]
+ALL = slice(None)
+
+
+def _interpreted(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a number among the first two arguments interpret the word named like ``f``."""
+    name = f.__name__
+
+    @wraps(f)
+    def word(x: Any, *rest: Any) -> Any:
+        if type(x) is not ndarray:
+            interpret = getattr(x, "__dualgrad_apply__", None)
+            if interpret is not None:
+                return interpret(name, x, *rest)
+        interpret = getattr(rest[0], "__dualgrad_apply__", None) if rest else None
+        return f(x, *rest) if interpret is None else interpret(name, x, *rest)
+
+    return word
+
+
+# Sums
+
+@_interpreted
+def spread(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
+    """The transpose of a sum over ``axis`` of an array of this shape."""
+    if axis is not None and not keepdims:
+        x = np.expand_dims(x, _axes(axis, len(shape)))
+    elif axis is None and not keepdims and np.ndim(x) == 0:
+        x = np.asarray(x)
+    return np.broadcast_to(x, shape).copy()
+
+
+def _axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """Axes as a tuple of non-negative numbers; None means all."""
+    if axis is None:
+        return tuple(range(rank))
+    return tuple(a % rank for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _inner(axis: Any, rank: int) -> tuple[int, ...]:
+    """The same axes of a value of this rank, counted from its end: a leading axis does not disturb them."""
+    return tuple(a - rank for a in _axes(axis, rank))
+
+
+def sum_batched(x: Any, axis: Any, keepdims: bool) -> Any:
+    return np.add.reduce(x, _inner(axis, x.ndim - 1), None, None, keepdims)
+
+
+def spread_batched(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
+    return spread(x, (x.shape[0], *shape), _inner(axis, len(shape)), keepdims)
+
+
+@_interpreted
+def sum_to(x: Any, shape: Shape) -> Any:
+    """The transpose of broadcasting from this shape."""
+    if x.shape == shape:
+        return x
+    lead = x.ndim - len(shape)
+    if lead:
+        x = np.add.reduce(x, tuple(range(lead)))
+    ones = tuple(k for k, n in enumerate(shape) if n == 1 and x.shape[k] != 1)
+    return np.add.reduce(x, ones, None, None, True) if ones else x
+
+
+def broadcast_to_batched(x: Any, shape: Shape) -> Any:
+    fill = (1,) * (len(shape) - x.ndim + 1)
+    return np.broadcast_to(np.reshape(x, (x.shape[0], *fill, *x.shape[1:])), (x.shape[0], *shape))
+
+
+def sum_to_batched(x: Any, shape: Shape) -> Any:
+    fill = (1,) * (x.ndim - 1 - len(shape))
+    return np.reshape(sum_to(x, (x.shape[0], *fill, *shape)), (x.shape[0], *shape))
+
+
+def cumsum_batched(x: Any, axis: int | None) -> Any:
+    if axis is None:
+        return np.cumsum(np.reshape(x, (x.shape[0], -1)), 1)
+    return np.cumsum(x, axis % (x.ndim - 1) + 1)
+
+
+def cumsum_back(x: Any, axis: int | None) -> Any:
+    """The transpose of a cumulative sum: the sum from each entry to the end."""
+    axis = 0 if axis is None else axis
+    return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+
+
+def cumsum_back_batched(x: Any, axis: int | None) -> Any:
+    return cumsum_back(x, 1 if axis is None else axis % (x.ndim - 1) + 1)
+
+
+# Shapes
+
+def reshape_batched(x: Any, shape: Shape) -> Any:
+    return np.reshape(x, (x.shape[0], *shape) if -1 not in shape else _known(x, shape))
+
+
+def _known(x: Any, shape: Shape) -> Shape:
+    size = int(np.prod(x.shape[1:]))
+    rest = -int(np.prod(shape))
+    return (x.shape[0], *(size // rest if n == -1 else n for n in shape))
+
+
+def untranspose(x: Any, axes: Shape | None) -> Any:
+    """The inverse of a transposition."""
+    return np.transpose(x, None if axes is None else _inverse(axes))
+
+
+def _inverse(axes: Shape) -> Shape:
+    rank = len(axes)
+    positive = [a % rank for a in axes]
+    return tuple(positive.index(k) for k in range(rank))
+
+
+def transpose_batched(x: Any, axes: Shape | None) -> Any:
+    rank = x.ndim - 1
+    axes = range(rank)[::-1] if axes is None else axes
+    return np.transpose(x, (0, *(a % rank + 1 for a in axes)))
+
+
+def untranspose_batched(x: Any, axes: Shape | None) -> Any:
+    return transpose_batched(x, None if axes is None else _inverse(axes))
+
+
+# Indexing
+
+@_interpreted
+def scatter(x: Any, index: Any, shape: Shape) -> Any:
+    """Zeros of this shape with ``x`` added at the index."""
+    out = np.zeros(shape, x.dtype)
+    if is_basic(index):
+        out[index] = x
+    else:
+        np.add.at(out, index, x)
+    return out
+
+
+@_interpreted
+def clear(x: Any, index: Any) -> Any:
+    """``x`` with zeros at the index."""
+    out = np.array(x)
+    out[index] = 0
+    return out
+
+
+def is_basic(index: Any) -> bool:
+    """Whether NumPy takes a view: integers, slices, Ellipsis and None only."""
+    if type(index) is slice or type(index) is int:
+        return True
+    return all(
+        i is None or i is ... or isinstance(i, (slice, int, np.integer)) and not isinstance(i, bool)
+        for i in (index if type(index) is tuple else (index,))
+    )
+
+
+def _below(index: Any) -> tuple[Any, ...]:
+    """The index one axis further down."""
+    return (ALL, *index) if isinstance(index, tuple) else (ALL, index)
+
+
+def _fronted(index: Any) -> int | None:
+    """Rank of what NumPy moves to the front because a slice separates index arrays; None if it moves nothing."""
+    if not isinstance(index, tuple) or is_basic(index):
+        return None
+    advanced = [k for k, i in enumerate(index) if not (i is None or i is ... or isinstance(i, slice))]
+    if advanced[-1] - advanced[0] == len(advanced) - 1:
+        return None
+    arrays = [np.asarray(index[k]) for k in advanced]
+    return len(np.broadcast_shapes(*(a.nonzero()[0].shape if a.dtype == bool else a.shape for a in arrays)))
+
+
+def getitem_batched(x: Any, index: Any) -> Any:
+    found = x[_below(index)]
+    front = _fronted(index)
+    return found if front is None else np.moveaxis(found, front, 0)
+
+
+def scatter_batched(x: Any, index: Any, shape: Shape) -> Any:
+    front = _fronted(index)
+    return scatter(x if front is None else np.moveaxis(x, 0, front), _below(index), (x.shape[0], *shape))
+
+
+def clear_batched(x: Any, index: Any) -> Any:
+    return clear(x, _below(index))
+
+
+# Products of matrices: vectors become matrices of one row or column, and back
+
+def _columns(b: Any) -> Any:
+    return np.expand_dims(b, -1) if b.ndim == 1 else b
+
+
+def _rows(a: Any) -> Any:
+    return np.expand_dims(a, 0) if a.ndim == 1 else a
+
+
+def _as_product(x: Any, left: int, right: int) -> Any:
+    """The product (or its cotangent) of factors of these ranks with the axes that matmul dropped."""
+    if right == 1:
+        x = np.expand_dims(x, -1)
+    return np.expand_dims(x, -2) if left == 1 else x
+
+
+def _adjoint(a: Any) -> Any:
+    a = np.swapaxes(a, -1, -2)
+    return np.conj(a) if a.dtype.kind == "c" else a
+
+
+@_interpreted
+def matmul_left_back(x: Any, b: Any, shape: Shape) -> Any:
+    """The cotangent of ``a`` of this shape in ``a @ b``."""
+    whole = np.matmul(_as_product(x, len(shape), b.ndim), _adjoint(_columns(b)))
+    return np.reshape(sum_to(whole, shape if len(shape) > 1 else (1, *shape)), shape)
+
+
+@_interpreted
+def matmul_right_back(x: Any, a: Any, shape: Shape) -> Any:
+    """The cotangent of ``b`` of this shape in ``a @ b``."""
+    whole = np.matmul(_adjoint(_rows(a)), _as_product(x, a.ndim, len(shape)))
+    return np.reshape(sum_to(whole, shape if len(shape) > 1 else (*shape, 1)), shape)
+
+
+def _stack(x: Any, rank: int) -> Any:
+    """A stack of matrices, its leading axis apart from the stacks of the other factor of this rank."""
+    return np.reshape(x, (x.shape[0], *(1,) * max(0, rank - x.ndim + 1), *x.shape[1:]))
+
+
+def matmul_left_batched(a: Any, b: Any) -> Any:
+    rank = a.ndim - 1
+    a = np.expand_dims(a, 1) if rank == 1 else a
+    return _dropped(np.matmul(_stack(a, b.ndim), _columns(b)), rank, b.ndim)
+
+
+def matmul_right_batched(b: Any, a: Any) -> Any:
+    rank = b.ndim - 1
+    b = np.expand_dims(b, -1) if rank == 1 else b
+    return _dropped(np.matmul(_rows(a), _stack(b, a.ndim)), a.ndim, rank)
+
+
+def _dropped(product: Any, left: int, right: int) -> Any:
+    if left == 1:
+        product = product[..., 0, :]
+    return product[..., 0] if right == 1 else product
+
+
+def matmul_left_back_batched(x: Any, b: Any, shape: Shape) -> Any:
+    whole = np.matmul(_as_product(x, len(shape), b.ndim), _adjoint(_columns(b)))
+    whole = sum_to_batched(whole, shape if len(shape) > 1 else (1, *shape))
+    return np.reshape(whole, (x.shape[0], *shape))
+
+
+def matmul_right_back_batched(x: Any, a: Any, shape: Shape) -> Any:
+    whole = np.matmul(_adjoint(_rows(a)), _as_product(x, a.ndim, len(shape)))
+    whole = sum_to_batched(whole, shape if len(shape) > 1 else (*shape, 1))
+    return np.reshape(whole, (x.shape[0], *shape))

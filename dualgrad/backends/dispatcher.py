@@ -1,0 +1,229 @@
+"""One object serves Python, nopython code and numbers: numba's dispatcher, compiling from generated source.
+
+Plain arguments take numba's own way (dispatch in C, no extra cost), nopython callers meet an ordinary dispatcher,
+and a `Dual`, `Jet` or recording number, which numba cannot type, arrives in ``_compile_for_args`` and is handed over
+to the interpreter.  This module imports numba; it is itself imported when the first kernel is made.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numba
+from numba import config, njit, types
+from numba.core import errors
+from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import OmittedArg
+from numba.core.registry import CPUDispatcher, cpu_target
+from numba.core.runtime import rtsys
+from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
+
+from ..core.errors import ArgumentError, ProgramError
+from .fingerprint import CannotFingerprint, fingerprint
+from .modules import Place, forget_oldest, import_file, place_for, write
+
+ArgTypes = tuple[types.Type, ...]
+Recipe = Any  # a `dualgrad.kernel.Recipe`, one floor up
+log = logging.getLogger("dualgrad")
+
+
+def holds_number(value: Any) -> bool:
+    """Whether a value is one of dualgrad's numbers, or a tuple or list that has one inside."""
+    if isinstance(value, (tuple, list)):
+        return any(map(holds_number, value))
+    return getattr(type(value), "__dualgrad_number__", False)
+
+
+class KernelDispatcher(CPUDispatcher):
+    """A dispatcher whose machine code comes from the source that its recipe generates.
+
+    With an empty chain of transforms it takes the machine code of the recipe's own dispatcher, ``base``.
+    """
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self._sources: dict[ArgTypes, Path] = {}
+        super().__init__(python_twin(recipe) if recipe.chain else recipe.base.py_func, {}, {"nopython": True})
+        self.__wrapped__, self.__signature__ = recipe.base, recipe.signature
+        self._has_rest = any(p.kind is p.VAR_POSITIONAL for p in recipe.signature.parameters.values())
+        self._fixed = not recipe.chain and not recipe.base._can_compile  # its author gave the only signatures
+        for result in recipe.base.overloads.values() if self._fixed else ():
+            self.add_overload(result)
+
+    def __repr__(self) -> str:
+        return f"<dualgrad {self.recipe.title}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Recipe]]:
+        return type(self.recipe).dispatcher, (self.recipe,)
+
+    def __dualgrad_fingerprint__(self) -> tuple[Any, ...]:
+        return self.recipe.base, self.recipe.chain
+
+    def _make_finalizer(self) -> Callable[[], None]:
+        return lambda: None  # numba's would unregister code that other dispatchers share
+
+    def compile(self, sig: Any) -> Any:
+        """Make sure there is machine code for these argument types; Python and nopython callers both come here."""
+        argtypes = tuple(map(types.unliteral, normalize_signature(sig)[0]))
+        if self._fixed:
+            return None  # nopython callers convert their arguments
+        with global_compiler_lock, self._compiling_counter:
+            if argtypes not in self.overloads:
+                self.add_overload(self._compile_new(argtypes))
+            return self.overloads[argtypes].entry_point
+
+    def _compile_new(self, argtypes: ArgTypes) -> CompileResult:
+        if self.recipe.chain:
+            compiled = obtain(self.recipe, argtypes)
+            self._sources[argtypes] = compiled.source
+            return compiled.result
+        self.recipe.base.compile(argtypes)
+        return self.recipe.base.overloads[argtypes]
+
+    def _compile_for_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Where dispatch in C arrives with arguments it has no code for; it then calls what is returned."""
+        if any(map(holds_number, args)):
+            self._types_active_call.clear()
+            return self._interpret
+        if self._fixed:
+            return self.recipe.base
+        for name, value in zip(self.__signature__.parameters, args):
+            if self.recipe.chain and self.typeof_pyval(value) is types.pyobject:
+                raise ArgumentError(
+                    f"{self.recipe.title} cannot take a {type(value).__qualname__} as {name!r}",
+                    why="numba has no type for it",
+                    hint="pass numbers, NumPy arrays, or tuples of these",
+                )
+        return super()._compile_for_args(*args, **kwargs)
+
+    def typeof_pyval(self, value: Any) -> types.Type:
+        """As in numba; but numbers have no type, and would raise if they were asked."""
+        return types.pyobject if holds_number(value) else super().typeof_pyval(value)
+
+    def _interpret(self, *args: Any) -> Any:
+        """Call with arguments as numba folds them: defaults wrapped, ``*rest`` as one tuple."""
+        args = tuple(arg.value if isinstance(arg, OmittedArg) else arg for arg in args)
+        return self.recipe.interpret((*args[:-1], *args[-1]) if self._has_rest else args)
+
+    def inspect_source(self, *args: Any) -> str:
+        """Generated source for numba types or example values; without arguments, of all that was compiled."""
+        if not self.recipe.chain:
+            return inspect.getsource(self.py_func)
+        if not args:
+            return "\n\n".join(path.read_text(encoding="utf-8") for path in self._sources.values())
+        return self.recipe.generate(tuple(a if isinstance(a, types.Type) else self.typeof_pyval(a) for a in args)).source
+
+
+def python_twin(recipe: Recipe) -> Callable[..., Any]:
+    """The ``py_func`` of a derived kernel: the same function, interpreted."""
+
+    def twin(*args: Any, **kwargs: Any) -> Any:
+        bound = recipe.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return recipe.interpret(bound.args)
+
+    defaults = (parameter.default for parameter in recipe.signature.parameters.values())
+    twin.__defaults__ = tuple(default for default in defaults if default is not inspect.Parameter.empty)
+    twin.__signature__ = recipe.signature  # type: ignore[attr-defined]
+    twin.__name__ = twin.__qualname__ = recipe.label
+    twin.__module__ = recipe.base.__module__
+    twin.__doc__ = f"{recipe.title}, compiled by dualgrad.\n\n{recipe.base.__doc__ or ''}".rstrip()
+    return twin
+
+
+class Compiled(NamedTuple):
+    """Machine code, the file with its source, and the dispatcher that owns it."""
+
+    result: CompileResult
+    source: Path
+    owner: Any = None
+
+
+_compiled: dict[Place, Compiled] = {}  # for the life of the process, as modules are
+
+
+def obtain(recipe: Recipe, argtypes: ArgTypes) -> Compiled:
+    """Machine code from memory, from disk, or from newly generated source, whichever is there first."""
+    place = place_for(recipe.label, fingerprint_of(recipe, argtypes))
+    if place not in _compiled:
+        _compiled[place] = load(place) or build(place.writable(), recipe, argtypes)
+    return _compiled[place]
+
+
+def fingerprint_of(recipe: Recipe, argtypes: ArgTypes) -> str | None:
+    """Fingerprint of function, transforms, argument types, compiler and processor; None if one of them has none."""
+    target = cpu_target.target_context.codegen().magic_tuple()
+    compiler = numba.__version__, target, str(config.OPT), config.BOUNDSCHECK
+    try:
+        return fingerprint(recipe.base, recipe.chain, argtypes, compiler)
+    except CannotFingerprint as reason:
+        log.info("%s is compiled anew in each process, because it depends on the %s", recipe.title, reason)
+        return None
+
+
+def load(place: Place) -> Compiled | None:
+    """Machine code from disk, with no type inference, or None.
+
+    Numba's own loader first refreshes its registries, 0.2 s of imports that only compiling needs: finished code
+    needs the memory system, and more only if it has other functions (``injected``) linked in.
+    """
+    if not (place.binary.exists() and place.source.exists()):
+        return None
+    start, target = perf_counter(), cpu_target.target_context
+    try:
+        import_file(place.source)
+        linked, reduced = pickle.loads(place.binary.read_bytes())
+        target.refresh() if linked else rtsys.initialize(target)
+        result = CompileResult._rebuild(target, *reduced)
+    except Exception as problem:  # a damaged file, whatever it raises, is only a lost file
+        log.warning("%s cannot be loaded and is compiled again: %r", place.binary, problem)
+        return None
+    target.insert_user_function(result.entry_point, result.fndesc, [result.library])
+    log.info("loaded %s in %.3f s", place.source, perf_counter() - start)
+    return Compiled(result, place.source)
+
+
+def build(place: Place, recipe: Recipe, argtypes: ArgTypes) -> Compiled:
+    """Generate the source, import it, compile its entry, and keep the machine code beside it."""
+    start = perf_counter()
+    source, entry, injected = recipe.generate(argtypes)
+    write(place.source, source)
+    owner = njit(**flags_of(recipe.base))(getattr(import_file(place.source, injected), entry))
+    try:
+        owner.compile(argtypes)
+    except errors.ForceLiteralArg:
+        raise
+    except errors.NumbaError as problem:
+        raise ProgramError(f"numba refuses the source of {recipe.title}: {place.source}", why=str(problem)) from problem
+    compiled = Compiled(owner.overloads[argtypes], place.source, owner)
+    if place.lasting and not compiled.result.library.has_dynamic_globals:
+        keep(place, compiled.result, linked=bool(injected))
+    log.info("compiled %s%s in %.2f s: %s", recipe.title, argtypes, perf_counter() - start, place.source)
+    return compiled
+
+
+def keep(place: Place, result: CompileResult, linked: bool) -> None:
+    """Write machine code to disk; a refusal costs only the next process its time."""
+    try:
+        write(place.binary, dumps((linked, result._reduce())))
+        forget_oldest(place.folder)
+    except Exception as problem:  # a full disk, or a constant that cannot be pickled
+        log.warning("%s cannot be written: %r", place.binary, problem)
+
+
+def flags_of(base: Any) -> dict[str, Any]:
+    """Numba options of the kernels derived from a dispatcher.
+
+    A derivative divides where its function does not (``sqrt`` at 0), so division follows NumPy; a ZeroDivisionError
+    of the original is the generator's to write out.  These fast-math flags keep NaN and infinities.
+    """
+    fast = {"contract", "reassoc", "nsz"}
+    return dict(nogil=True, error_model="numpy", fastmath=fast, boundscheck=base.targetoptions.get("boundscheck"))

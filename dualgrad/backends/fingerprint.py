@@ -1,0 +1,178 @@
+"""A fingerprint names everything a kernel's derivative depends on: equal fingerprints, equal machine code.
+
+The walk starts at a function and visits its code and the code inside it, constants, defaults, closure cells, and
+every global or module attribute that this code names; functions and dispatchers met there in the same way.  Line
+numbers and file names are left out: moving a function in its file keeps its derivative.  Python's library, NumPy,
+SciPy, numba and dualgrad count by name and version.
+
+An object of another kind takes part through a method ``__dualgrad_fingerprint__`` that returns what it depends on.
+Without one it raises `CannotFingerprint`, and what cannot be fingerprinted is not cached: stale derivatives are
+wrong derivatives.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+BY_VERSION = frozenset(sys.stdlib_module_names | {"numpy", "scipy", "numba", "llvmlite", "dualgrad"})
+LITERALS = (type(None), type(...), bool, int, float, complex, str, bytes)
+
+Description = tuple[str, str | bytes, Iterable[Any]]
+
+
+class CannotFingerprint(Exception):
+    """The walk met an object whose contents it cannot know."""
+
+
+def fingerprint(*things: Any) -> str:
+    """Twenty hexadecimal digits that change when anything reachable from ``things`` changes."""
+    digest = hashlib.blake2b(digest_size=10)
+    _feed(digest, (versions(), things), {})
+    return digest.hexdigest()
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """Python, NumPy, and the text of dualgrad itself."""
+    package = Path(__file__).parent.parent
+    own = hashlib.blake2b()
+    for path in sorted(package.rglob("*.py")):
+        own.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return sys.version, np.__version__, own.hexdigest()
+
+
+def _feed(digest: Any, thing: Any, met: dict[int, tuple[str, Any]]) -> None:
+    """Write a thing and its parts, each with kind and lengths so that no two things read alike.
+
+    ``met`` numbers the things with an identity (it keeps them alive, so ids stay theirs): cycles end there.
+    """
+    if id(thing) in met:
+        kind, data, parts = "again", met[id(thing)][0], ()
+    else:
+        kind, data, parts = describe(thing)
+        if kind in ("function", "dispatcher", "own"):
+            met[id(thing)] = (str(len(met)), thing)
+    data, parts = data.encode() if isinstance(data, str) else data, tuple(parts)
+    digest.update(f"{kind} {len(data)} {len(parts)}:".encode() + data)
+    for part in parts:
+        _feed(digest, part, met)
+
+
+def describe(thing: Any) -> Description:
+    """Kind, own data, and parts of a thing."""
+    kind = type(thing)
+    if kind in LITERALS:
+        return kind.__name__, repr(thing), ()
+    if isinstance(thing, enum.Enum):
+        return "member", thing.name, (kind, thing.value)
+    if isinstance(thing, (tuple, list)):
+        return ("sequence", kind.__name__, thing) if kind in (tuple, list) else ("instance", "", (kind, *thing))
+    if kind is dict:
+        return "dict", "", thing.items()
+    if kind in (set, frozenset):
+        return "set", "", sorted(thing, key=repr)
+    if isinstance(thing, np.dtype):
+        return "dtype", str(thing), ()
+    if isinstance(thing, (np.generic, np.ndarray)) and not thing.dtype.hasobject:
+        array = np.asarray(thing)
+        return "array", array.tobytes(), (str(array.dtype), array.shape, array.strides, array.flags.writeable)
+    if isinstance(thing, CodeType):
+        return _describe_code(thing)
+    if isinstance(thing, ModuleType):
+        return "module", thing.__name__, ()
+    if callable(getattr(thing, "__dualgrad_fingerprint__", None)) and not isinstance(thing, type):
+        return "own", "", (thing.__dualgrad_fingerprint__(),)
+    if kind.__module__.startswith("numba."):
+        return _describe_numba(thing)
+    if counts_by_version(thing):
+        return "named", f"{thing.__module__}.{thing.__name__}", (_version_of(thing.__module__),)
+    if isinstance(thing, np.ufunc) and "(vectorized)" not in thing.__name__:
+        return "ufunc", thing.__name__, ()
+    if isinstance(thing, FunctionType):
+        return _describe_function(thing)
+    if isinstance(thing, type):
+        return _describe_class(thing)
+    raise CannotFingerprint(f"{kind.__module__}.{kind.__qualname__} object {thing!r:.80}")
+
+
+def counts_by_version(thing: Any) -> bool:
+    """Whether a function, class or module belongs to a package whose version stands for its contents."""
+    module = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
+    if not isinstance(module, str) or not hasattr(thing, "__name__"):
+        return False
+    if isinstance(thing, FunctionType) and thing.__globals__ is not vars(sys.modules.get(module, sys)):
+        return False  # a function that only claims to come from there
+    return module.partition(".")[0] in BY_VERSION
+
+
+def _version_of(module: str) -> str:
+    return str(getattr(sys.modules.get(module.partition(".")[0]), "__version__", ""))
+
+
+def _describe_code(code: CodeType) -> Description:
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    return "code", code.co_code, (counts, names, code.co_consts, code.co_exceptiontable)
+
+
+def _describe_function(function: FunctionType) -> Description:
+    names = sorted(set(_names_in(function.__code__)))
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    found = list(_look_up(names, function.__globals__))
+    return "function", "", (function.__code__, function.__defaults__, function.__kwdefaults__, cells, found)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """The globals and attributes that a code object, or one inside it, may look up."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def _look_up(names: list[str], scope: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """The values that ``names`` may stand for: globals, and attributes of modules among the globals."""
+    for name in names:
+        if name in scope:
+            value = scope[name]
+            yield name, value
+            if isinstance(value, ModuleType) and value.__name__ not in path and not counts_by_version(value):
+                yield from _look_up(names, vars(value), (*path, value.__name__))
+
+
+def _describe_numba(thing: Any) -> Description:
+    """Dispatchers by their function and options, compiled ufuncs by their dispatcher, types by name and key."""
+    if hasattr(thing, "py_func"):
+        return "dispatcher", "", (thing.py_func, thing.targetoptions, thing.locals)
+    if hasattr(thing, "_dispatcher"):
+        return "vectorized", "", (thing._dispatcher,)
+    if hasattr(thing, "dispatcher"):
+        return "type of dispatcher", "", (thing.dispatcher,)
+    if hasattr(thing, "mangling_args"):
+        if isinstance(getattr(thing, "types", None), tuple):
+            return "type", type(thing).__name__, (thing.types, getattr(thing, "instance_class", None))
+        text = f"{type(thing).__name__} {thing.name} {thing.key!r}"
+        if " at 0x" not in text and "type(" not in text:
+            return "type", text, ()
+    raise CannotFingerprint(f"numba object {thing!r:.80}")
+
+
+def _describe_class(thing: type) -> Description:
+    """Named tuples by their fields, enumerations by their members, exceptions by name."""
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if issubclass(thing, tuple) and hasattr(thing, "_fields"):
+        return "named tuple", name, (thing._fields, thing._field_defaults)
+    if issubclass(thing, enum.Enum):
+        return "enumeration", name, [(member.name, member.value) for member in thing]
+    if issubclass(thing, BaseException):
+        return "exception", name, ()
+    raise CannotFingerprint(f"class {name}")

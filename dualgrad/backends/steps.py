@@ -1,0 +1,193 @@
+"""Eager words: a NumPy call is a program of one word, transformed like any other and run at once.
+
+For each way a word is applied (`Pattern`) the same `jvp`, `linearize`, `transpose` and
+`jet` that serve kernels write a program; it is printed as a few lines of NumPy and kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dualgrad.core.build import Builder
+from dualgrad.core.printer import to_source
+from dualgrad.core.program import BOOL, FLOAT, Const, Let, Program, Type, Var, const
+from dualgrad.core.words import Word
+from dualgrad.transforms.jet import Recurrence, Series
+from dualgrad.transforms.jvp import tangent
+from dualgrad.transforms.linearize import free_vars
+from dualgrad.transforms.ssa import ssa
+from dualgrad.transforms.tidy import tidy
+from dualgrad.transforms.transpose import transposed
+
+from . import arrays
+
+ARRAY = Type(FLOAT.dtype, -1)
+SHAPE = Type("shape", -1)
+
+
+class Pattern(NamedTuple):
+    """How a word is applied.
+
+    ``active`` flags the arguments that carry a tangent; ``literals`` holds a Python number
+    for each argument that is baked in (exponents).  With ``lift``, directions lead: one
+    number for each active argument, the axes to insert after the first so that its
+    tangents broadcast like the result's.  With ``reduce``, cotangents are summed back to
+    the arguments' shapes.
+    """
+
+    word: Word
+    active: tuple[bool, ...]
+    literals: tuple[Any, ...] = ()
+    lift: tuple[int, ...] | None = None
+    reduce: bool = False
+
+
+class Step(NamedTuple):
+    """The two halves of a word: ``forward(*args) -> (y, *residuals)``, the linear rest, its transpose."""
+
+    forward: Callable[..., Any]
+    push: Callable[..., Any]
+    pull: Callable[..., Any]
+    linear: Program
+    name: str
+
+
+class OneWord:
+    """The program ``y = word(*args)`` of a pattern."""
+
+    def __init__(self, pattern: Pattern):
+        word, rule = pattern.word, pattern.word.rule
+        literals = pattern.literals or (None,) * len(rule.args)
+        self.pattern, self.rule = pattern, rule
+        self.args = [
+            Var(a, Type(BOOL.dtype, -1) if d == "truth" else ARRAY) if lit is None else const(lit)
+            for a, lit, d in zip(rule.args, literals, rule.domain or ("real",) * len(rule.args), strict=True)
+        ]
+        self.params = [a for a in self.args if isinstance(a, Var)]
+        self.sources = [a for a, on in zip(self.args, pattern.active, strict=True) if on]
+        self.dots = [Var(f"{a.name}_dot", ARRAY) for a in self.sources]
+        params = {"dtype": "float64"} if word.name == "cast" else {}
+        self.let = Let(Var("y", ARRAY), word, tuple(self.args), params)
+        self.shapes = {dot: Var(f"{a.name}_shape", SHAPE) for a, dot in zip(self.sources, self.dots, strict=True)}
+
+    def tangent(self, b: Builder) -> Any:
+        """The tangent's statements; a word with a leading axis where directions lead."""
+        found = dict(zip(self.sources, self.dots, strict=True))
+        dots = [found.get(a) if isinstance(a, Var) else None for a in self.args]
+        return tangent(self.let, dots, b)
+
+    @property
+    def lifted(self) -> bool:
+        return self.pattern.lift is not None
+
+
+def run(source: str, name: str) -> Callable[..., Any]:
+    """The function that a text defines."""
+    namespace: dict[str, Any] = {**vars(arrays), "np": np, "math": math, "__dualgrad_generated__": True}
+    exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)
+    return namespace[name]
+
+
+def header(params: list[str], *lines: str) -> str:
+    """The rest of a ``def`` line, and lines that prepare the arguments."""
+    return "\n    ".join([f"({', '.join(params)}):", *lines])
+
+
+def lift_lines(one: OneWord) -> list[str]:
+    """Insert axes so that tangents with leading directions broadcast like the result's."""
+    if not (one.lifted and one.pattern.word.elementwise):
+        return []
+    return [f"{d.name} = insert_axes({d.name}, {n})" for d, n in zip(one.dots, one.pattern.lift, strict=True) if n > 0]
+
+
+@lru_cache(4096)
+def jvp_step(pattern: Pattern) -> Callable[..., Any]:
+    """``step(*args, *tangents) -> (y, y_dot)``."""
+    one = OneWord(pattern)
+    b = Builder([one.let])
+    dot = one.tangent(b)
+    program = tidy(ssa(Program("step", [*one.params, *one.dots], b.block, [one.let.target, _zero(dot)])))
+    names = [v.name for v in program.params]
+    return run(to_source(program, header(names, *lift_lines(one))), "step")
+
+
+def _zero(dot: Any) -> Any:
+    return Const(0.0, FLOAT) if dot is None else dot
+
+
+@lru_cache(4096)
+def linear_step(pattern: Pattern) -> Step:
+    """The halves of a word for `linearize` and `vjp`."""
+    one = OneWord(pattern)
+    b = Builder()
+    dot = _zero(one.tangent(b))
+    tangents = free_vars(b.block, [dot], set(one.dots))
+    linear = Program(f"{pattern.word.name}_linear", [*tangents, *one.dots], b.block, [dot], len(one.dots))
+    back, cts, bars = transposed(linear, one.shapes)
+    reads = set(tangents) | set(free_vars(back, bars, set(cts)))
+    residuals = [v for v in (*one.params, one.let.target) if v in reads]
+    shapes = [s for d, s in one.shapes.items() if s in reads or pattern.reduce]
+    kept = [*residuals, *shapes]
+    push = tidy(ssa(Program("push", [*kept, *one.dots], b.block, [dot])))
+    pull = tidy(ssa(Program("pull", [*kept, *cts], back, bars)))
+    linear = ssa(Program(linear.name, [*kept, *one.dots], b.block, [dot], len(one.dots)))
+    return Step(
+        run(_forward(one, residuals, shapes), "forward"),
+        run(to_source(push, header([v.name for v in push.params], *lift_lines(one))), "push"),
+        run(to_source(pull, returns=_reduced(one, pull)), "pull"),
+        linear,
+        pattern.word.name,
+    )
+
+
+def _forward(one: OneWord, residuals: list[Var], shapes: list[Var]) -> str:
+    values = [v.name for v in residuals] + [f"np.shape({s.name.removesuffix('_shape')})" for s in shapes]
+    program = Program("forward", one.params, [one.let], [one.let.target])
+    body = to_source(program)
+    if not values:
+        return body.replace("return ", "return (", 1).rstrip() + ",)\n"
+    return body.replace("return ", "y = ", 1) + f"    return y, {', '.join(values)}\n"
+
+
+def _reduced(one: OneWord, pull: Program) -> str:
+    """The pull's return line: a tuple, each cotangent summed back to its argument's shape where asked."""
+    lead = int(one.lifted)
+    parts = [
+        f"unbroadcast({{{k}}}, {s.name}, {lead})" if one.pattern.reduce else f"{{{k}}}"
+        for k, s in enumerate(one.shapes.values())
+    ]
+    return f"return ({', '.join(parts)},)"
+
+
+@lru_cache(4096)
+def jet_step(pattern: Pattern) -> Callable[..., Any]:
+    """``step(*args) -> coefficients``; active arguments are coefficient arrays, the order leading."""
+    one = OneWord(pattern)
+    body, allocations = Builder(), Builder()
+    size = Var("size", Type("int64"))
+
+    def allocate(type: Type) -> Var:
+        return allocations.series(size)
+
+    recurrence = Recurrence(body, size, allocate)
+    args: list[Any] = list(one.args)
+    for k, a in enumerate(one.args):
+        if a in one.sources:
+            args[k] = Series(body.load(a, Const(0, size.type)), a)
+    firsts = tuple(a.first if isinstance(a, Series) else a for a in args)
+    first = body.emit(pattern.word, *firsts)
+    y = recurrence.word(pattern.word, args, first)
+    recurrence.run()
+    memory = y.memory
+    if memory is None:
+        memory = recurrence.new(first).memory
+    program = ssa(Program("step", [*one.params, size], allocations.block + body.block, [memory]))
+    names = [v.name for v in program.params[:-1]]
+    lead = one.sources[0].name
+    text = to_source(program, header(names, f"{program.params[-1].name} = len({lead})"), "return stacked({0})")
+    return run(text, "step")

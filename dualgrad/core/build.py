@@ -1,0 +1,110 @@
+"""A builder appends statements to a block; constants and identities fold as they are written.
+
+Structural zeros never become statements: a tangent that is known to be zero is
+``None`` in the transforms and is not emitted at all.  What folds here are the
+identities that hold for every number, NaN and infinities included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .program import Atom, Const, Let, Statement, Store, Type, Var, const
+from .words import WORDS, Word
+
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "neg": lambda a: -a,
+}
+
+
+class Builder:
+    """Writes lets: ``b.mul(x, 2)`` emits the word and returns its variable (or a folded atom)."""
+
+    __slots__ = ("block", "line")
+
+    def __init__(self, block: list[Statement] | None = None, line: int = 0):
+        self.block: list[Statement] = [] if block is None else block
+        self.line = line
+
+    def __getattr__(self, name: str) -> Callable[..., Atom]:
+        try:
+            return partial(self.emit, WORDS[name])
+        except KeyError:
+            raise AttributeError(f"no word {name!r} in the table") from None
+
+    def emit(self, word: Word, *args: Any, name: str | None = None, **params: Any) -> Atom:
+        """Append ``name = word(*args, **params)``, or return the atom it folds to."""
+        atoms = as_atoms(args, keep_integers=word.name == "power")
+        folded = fold(word.name, atoms)
+        if folded is not None:
+            return folded
+        result = word.infer([a.type for a in atoms], params)
+        target = Var(name or "t", result)
+        self.block.append(Let(target, word, atoms, params, self.line))
+        return target
+
+    def bind(self, target: Var, value: Any) -> None:
+        """Bind an existing variable (surface form only): ``target = value``."""
+        (atom,) = as_atoms((value,))
+        self.block.append(Let(target, WORDS["move"], (atom,), {}, self.line))
+
+    def store(self, array: Var, index: tuple[Any, ...], value: Any, accumulate: bool = False) -> None:
+        """Append ``array[index] = value`` (or ``+=``)."""
+        if not isinstance(value, (Var, Const)):
+            value = Const(value, Type(array.type.dtype))
+        self.block.append(Store(array, as_atoms(index), value, accumulate, self.line))
+
+
+def as_atoms(args: tuple[Any, ...], keep_integers: bool = False) -> tuple[Atom, ...]:
+    """Python literals become constants that adopt the float type they meet, as in NumPy.
+
+    An integer exponent stays one: ``x**2`` is a product, ``x**2.0`` a library call.
+    """
+    if all(isinstance(a, (Var, Const)) for a in args):
+        return args
+    if keep_integers:
+        args = tuple(const(a) if isinstance(a, int) else a for a in args)
+    met = next((a.type.dtype for a in args if isinstance(a, (Var, Const)) and a.type.differentiable), None)
+    return tuple(a if isinstance(a, (Var, Const)) else _literal(a, met) for a in args)
+
+
+def _literal(value: Any, dtype: str | None) -> Const:
+    if dtype is None or isinstance(value, bool):
+        return const(value)
+    return Const(complex(value) if dtype.startswith("complex") else float(value), Type(dtype))
+
+
+def is_const(atom: Atom, value: float) -> bool:
+    """Whether the atom is the literal ``value``."""
+    return isinstance(atom, Const) and not isinstance(atom.value, bool) and atom.value == value
+
+
+def fold(name: str, args: tuple[Atom, ...]) -> Atom | None:
+    """The atom that ``name(*args)`` equals whatever the variables hold, or None."""
+    if args and all(isinstance(a, Const) for a in args):
+        if name in ARITHMETIC and len({a.type for a in args}) == 1 and args[0].type.dtype != "bool":
+            return Const(ARITHMETIC[name](*(a.value for a in args)), args[0].type)
+        return None
+    if len(args) != 2:
+        return None
+    a, b = args
+    if name == "power" and is_const(b, 1) and a.type.differentiable:
+        return a
+    if not (a.type == b.type or _adopts(a, b) or _adopts(b, a)):
+        return None
+    if name == "add":
+        return b if is_const(a, 0) else a if is_const(b, 0) else None
+    if name == "mul":
+        return b if is_const(a, 1) else a if is_const(b, 1) else None
+    if name in ("sub", "div") and is_const(b, 0 if name == "sub" else 1):
+        return a if name == "sub" or a.type.differentiable else None
+    return None
+
+
+def _adopts(literal: Atom, other: Atom) -> bool:
+    return isinstance(literal, Const) and literal.type.dtype == other.type.dtype

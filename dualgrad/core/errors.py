@@ -1,0 +1,73 @@
+"""One family of errors; every message says what happened, where, why, and what to do instead."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class DualgradError(Exception):
+    """Base of every error raised by dualgrad.
+
+    Parameters
+    ----------
+    what : str
+        What happened, in one sentence.
+    why : str, optional
+        The reason.
+    hint : str, optional
+        What to write instead.
+    where : str, optional
+        File and line of the user's code; found on the stack when not given.
+    """
+
+    def __init__(self, what: str, why: str = "", hint: str = "", where: str | None = None):
+        self.what, self.why, self.hint = what, why, hint
+        self.where = user_line() if where is None else where
+        rows = [what, self.where and f"  where: {self.where}", why and f"  why:   {why}", hint and f"  do:    {hint}"]
+        super().__init__("\n".join(row for row in rows if row))
+
+    def __reduce__(self) -> tuple:
+        return (type(self), (self.what, self.why, self.hint, self.where))
+
+
+class UnsupportedError(DualgradError, TypeError):
+    """A function has no rule, or not in this mode."""
+
+
+class LostDerivativeError(DualgradError, TypeError):
+    """A number would have become a plain float and lost its derivative."""
+
+
+class EscapedNumberError(DualgradError, ValueError):
+    """A number was used after the transform that made it had ended."""
+
+
+class StructureError(DualgradError, ValueError):
+    """Wrong structure, shape or dtype of a primal, tangent or cotangent."""
+
+
+class ArgumentError(DualgradError, TypeError):
+    """An argument of a transform is of the wrong kind."""
+
+
+class KernelError(DualgradError, TypeError):
+    """The fence: an ``@njit`` function uses something that cannot be differentiated."""
+
+
+class ProgramError(DualgradError, ValueError):
+    """A program breaks the rules of `dualgrad.core.program` (a defect in dualgrad)."""
+
+
+def user_line() -> str:
+    """``file:line`` of the innermost frame outside dualgrad, NumPy and generated code."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        foreign = not (name.startswith((_HERE, "<")) or f"{os.sep}numpy{os.sep}" in name)
+        if foreign and not frame.f_globals.get("__dualgrad_generated__"):
+            return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
+        frame = frame.f_back
+    return ""

@@ -1,0 +1,271 @@
+"""Programs print as Python: the text one reads is the text that runs.
+
+`to_text` writes one statement a line with types, for reading; `to_source` folds
+values that are used once into the expression that uses them, for NumPy or numba.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from .program import Atom, Const, For, If, Let, Program, Statement, Store, Var, While, atoms_read, walk
+
+_LONGEST_FOLD = 100
+POWER = 40  # the precedence of **, which brackets on both sides
+
+
+class Text(NamedTuple):
+    """Source of an expression, how tightly it binds, and the variables it reads."""
+
+    source: str
+    precedence: int = 100
+    reads: frozenset[Var] = frozenset()
+
+
+def to_text(program: Program) -> str:
+    """The program with types, one statement a line."""
+    return _Printer(program, fold=False).definition(typed=True)
+
+
+def to_source(program: Program, header: str | None = None, returns: str | None = None) -> str:
+    """Python source of the program as one function.
+
+    ``header`` replaces the ``def`` line's text after the name and may unpack arguments on
+    further lines; ``{name}`` fields in it and in ``returns`` are not interpreted.
+    """
+    return _Printer(program, fold=True).definition(header=header, returns=returns)
+
+
+class _Printer:
+    def __init__(self, program: Program, fold: bool):
+        self.program = program
+        self.names: dict[Var, str] = {}
+        self.taken: set[str] = {program.name, "np", "math"}
+        self.texts: dict[Var, Text] = {}
+        self.lines: list[str] = []
+        self.depth = 1
+        reads = (a for s in walk(program.body) for a in atoms_read(s) if isinstance(a, Var))
+        self.uses = Counter(reads) if fold else None
+        if self.uses is not None:
+            self.uses.update(a for a in program.results if isinstance(a, Var))
+
+    def definition(self, typed: bool = False, header: str | None = None, returns: str | None = None) -> str:
+        program = self.program
+        params = [self.name(v) for v in program.params]
+        if header is None:
+            shown = [f"{n}: {v.type}" if typed else n for n, v in zip(params, program.params, strict=True)]
+            if typed and program.linear:
+                shown.insert(len(shown) - program.linear, "/" if len(shown) > program.linear else "*")
+                shown = [s for s in shown if s not in ("*",)]
+            header = f"({', '.join(shown)}):"
+        self.block(program.body)
+        values = [self.atom(a).source for a in program.results]
+        if returns is None:
+            returns = "return " + ", ".join(values)
+        else:
+            returns = returns.format(*values)
+        head = [f"def {program.name}{header}"]
+        return "\n".join(head + self.lines + ["    " + returns.rstrip()]) + "\n"
+
+    # Names and expressions
+
+    def name(self, var: Var) -> str:
+        found = self.names.get(var)
+        if found is None:
+            found = self.names[var] = self.fresh(var.name)
+        return found
+
+    def fresh(self, wish: str) -> str:
+        stem = re.sub(r"\W", "_", wish) or "t"
+        name, k = stem, 0
+        while name in self.taken or keyword.iskeyword(name):
+            k += 1
+            name = f"{stem}_{k}" if stem[-1:].isdigit() else f"{stem}{k}"
+        self.taken.add(name)
+        return name
+
+    def atom(self, atom: Atom) -> Text:
+        if isinstance(atom, Const):
+            return literal(atom)
+        return self.texts.get(atom) or Text(self.name(atom), 100, frozenset((atom,)))
+
+    def expression(self, let: Let) -> Text:
+        word, args = let.word, [self.atom(a) for a in let.args]
+        reads = frozenset().union(*(a.reads for a in args))
+        if not isinstance(word.text, str):
+            types = [a.type for a in let.args]
+            found = word.text([bracket(a, 2) for a in args], let.params, types)
+            source, level = found if isinstance(found, tuple) else (found, word.precedence)
+            return Text(source, level, reads)
+        # An operator brackets looser operands; the right operand also those that bind alike.
+        level = word.precedence
+        parts = [bracket(a, level + (k > 0 or level == POWER)) if level < 100 else a.source for k, a in enumerate(args)]
+        return Text(word.text.format(*parts, **let.params), level, reads)
+
+    # Statements
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self.depth + text)
+
+    def block(self, block: list[Statement]) -> None:
+        for k, statement in enumerate(block):
+            if isinstance(statement, Let):
+                self.let(statement, block, k)
+            elif isinstance(statement, Store):
+                index = ", ".join(self.atom(a).source for a in statement.index) or "..."
+                sign = "+=" if statement.accumulate else "="
+                self.line(f"{self.name(statement.array)}[{index}] {sign} {self.atom(statement.value).source}")
+            elif isinstance(statement, For):
+                self.loop(statement)
+            elif isinstance(statement, While):
+                self.loop_while(statement)
+            else:
+                self.branch(statement)
+
+    def let(self, let: Let, block: list[Statement], k: int) -> None:
+        text = self.expression(let)
+        if self.uses is not None and self.uses[let.target] == 1 and self.foldable(let, text, block, k):
+            self.texts[let.target] = text
+        else:
+            self.line(f"{self.name(let.target)} = {text.source}")
+
+    def foldable(self, let: Let, text: Text, block: list[Statement], k: int) -> bool:
+        """Whether the one use is in the same block, with nothing between that could change the value."""
+        if let.target.type.rank and let.word.kind == "memory" or len(text.source) > _LONGEST_FOLD:
+            return False
+        if let.word.name in ("full", "grow"):
+            return False
+        for later in block[k + 1 :]:
+            if let.target in self.read_on_entry(later):
+                return True
+            if not isinstance(later, Let) and self.touches_memory(let):
+                return False
+        return not self.touches_memory(let) and self.used_at_end(let.target, block)
+
+    def read_on_entry(self, statement: Statement) -> set[Atom]:
+        """The atoms evaluated once, before anything inside the statement runs."""
+        if isinstance(statement, For):
+            return {statement.start, statement.stop, statement.step, *(c.init for c in statement.carries)}
+        if isinstance(statement, While):
+            return {c.init for c in statement.carries}
+        return {statement.test} if isinstance(statement, If) else set(atoms_read(statement))
+
+    def used_at_end(self, var: Var, block: list[Statement]) -> bool:
+        """The use is as a loop's next value, a branch's join or a result of this very block."""
+        if block is self.program.body:
+            return any(a is var for a in self.program.results)
+        for s in walk(self.program.body):
+            if isinstance(s, (For, While)) and s.body is block:
+                return any(c.next is var for c in s.carries)
+            if isinstance(s, While) and s.cond is block:
+                return s.test is var
+            if isinstance(s, If) and (s.then is block or s.orelse is block):
+                return any((j.then if s.then is block else j.orelse) is var for j in s.joins)
+        return False
+
+    def touches_memory(self, let: Let) -> bool:
+        """Whether the let, or a value folded into it, reads memory."""
+        if let.word.kind == "memory":
+            return True
+        return any(isinstance(a, Var) and a in self.texts and "[" in self.texts[a].source for a in let.args)
+
+    def indented(self, block: list[Statement]) -> None:
+        self.depth += 1
+        self.block(block)
+
+    def dedent(self, mark: int) -> None:
+        if len(self.lines) == mark:
+            self.line("pass")
+        self.depth -= 1
+
+    def enter(self, loop: For | While) -> None:
+        """Carried values share one name with the loop's result."""
+        for c in loop.carries:
+            text = self.atom(c.init).source
+            name = self.names[c.inner] = self.names[c.out] = self.fresh(c.out.name)
+            self.line(f"{name} = {text}")
+
+    def leave(self, loop: For | While) -> None:
+        pairs = [(c.inner, self.atom(c.next)) for c in loop.carries if c.next is not c.inner]
+        clash = any(v in t.reads for k, (v, _) in enumerate(pairs) for _, t in pairs[k + 1 :])
+        if clash:
+            self.line(f"{', '.join(self.name(v) for v, _ in pairs)} = {', '.join(t.source for _, t in pairs)}")
+        else:
+            for v, t in pairs:
+                self.line(f"{self.name(v)} = {t.source}")
+
+    def loop(self, loop: For) -> None:
+        self.enter(loop)
+        start, stop, step = (self.atom(a) for a in (loop.start, loop.stop, loop.step))
+        self.line(f"for {self.name(loop.var)} in {range_text(start, stop, step, loop.reverse)}:")
+        mark = len(self.lines)
+        self.indented(loop.body)
+        self.leave(loop)
+        self.dedent(mark)
+
+    def loop_while(self, loop: While) -> None:
+        self.enter(loop)
+        at = len(self.lines)
+        self.line("while True:")
+        mark = len(self.lines)
+        self.indented(loop.cond)
+        test = self.atom(loop.test).source
+        if len(self.lines) == mark:
+            self.lines[at] = self.lines[at].replace("True", test)
+        else:
+            self.line(f"if not ({test}):")
+            self.line("    break")
+        mark = len(self.lines)
+        self.block(loop.body)
+        self.leave(loop)
+        self.dedent(mark)
+
+    def branch(self, branch: If) -> None:
+        self.line(f"if {self.atom(branch.test).source}:")
+        names = [self.name(j.out) for j in branch.joins]
+        for side, block in (("then", branch.then), ("orelse", branch.orelse)):
+            if side == "orelse":
+                if not block and not branch.joins:
+                    break
+                self.line("else:")
+            mark = len(self.lines)
+            self.indented(block)
+            for name, join in zip(names, branch.joins, strict=True):
+                self.line(f"{name} = {self.atom(getattr(join, side)).source}")
+            self.dedent(mark)
+
+
+def bracket(text: Text, level: int) -> str:
+    """The text, in parentheses if it binds more loosely than ``level``."""
+    return f"({text.source})" if text.precedence < level else text.source
+
+
+def literal(atom: Const) -> Text:
+    """A constant as Python source that has exactly its type."""
+    value, dtype = atom.value, atom.type.dtype
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        source = {"nan": "np.nan", "inf": "np.inf", "-inf": "(-np.inf)"}[repr(value)]
+    else:
+        source = repr(value)
+    if dtype in ("float32", "complex64", "int32", "uint64"):
+        return Text(f"np.{dtype}({source})")
+    return Text(source, 30 if source.startswith("-") else 100)
+
+
+def range_text(start: Text, stop: Text, step: Text, reverse: bool) -> str:
+    """``range(...)``, or the same numbers from the last to the first."""
+    a, b, s = start.source, stop.source, step.source
+    if not reverse:
+        if s == "1":
+            return f"range({b})" if a == "0" else f"range({a}, {b})"
+        return f"range({a}, {b}, {s})"
+    if s == "1":
+        before = "-1" if a == "0" else f"{bracket(start, 10)} - 1"
+        return f"range({bracket(stop, 10)} - 1, {before}, -1)"
+    if s == "-1":
+        return f"range({bracket(stop, 10)} + 1, {bracket(start, 10)} + 1)"
+    last = f"{bracket(start, 10)} + (len(range({a}, {b}, {s})) - 1) * {bracket(step, 21)}"
+    return f"range({last}, {bracket(start, 10)} - {bracket(step, 11)}, -{bracket(step, 31)})"

@@ -1,0 +1,232 @@
+"""A program is a list of typed statements: let, store, for, while, if.
+
+Every transform of dualgrad maps programs to programs, and both front ends meet
+here: an eager ``x * y`` is a program of one statement, an ``@njit`` kernel is a
+program with loops.
+
+Two forms of the same data types are used.
+
+*Single assignment* (what transforms take and return): every variable is bound
+once, and a value that changes in a loop is a `Carry`, one that differs between
+branches a `Join`.  A variable is visible in its own block and the blocks inside.
+
+*Surface form* (what the reader and the transpose write): a variable may be bound
+again and again, ``carries`` and ``joins`` are empty.  `dualgrad.transforms.ssa`
+turns it into single assignment.
+
+Arrays are memory: `Store` changes them in place, the word ``load`` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .words import Word
+
+
+class Type(NamedTuple):
+    """Static dtype (a NumPy name, or "shape") and rank; shapes are run-time values."""
+
+    dtype: str
+    rank: int = 0
+
+    def __str__(self) -> str:
+        return self.dtype + ("[" + ",".join(":" * self.rank) + "]" if self.rank else "")
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether values of this type can carry a tangent."""
+        return self.dtype in ("float64", "float32", "complex128", "complex64")
+
+
+FLOAT = Type("float64")
+INT = Type("int64")
+BOOL = Type("bool")
+
+
+class Var:
+    """A variable, known by identity; its name is only a wish (the printer makes names unique)."""
+
+    __slots__ = ("name", "type")
+
+    def __init__(self, name: str, type: Type):
+        self.name = name
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"{self.name}:{self.type}"
+
+
+@dataclass(frozen=True)
+class Const:
+    """A literal number with its type."""
+
+    value: Any
+    type: Type
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+Atom = Var | Const
+
+
+def const(value: Any, dtype: str | None = None) -> Const:
+    """A literal: bool, int, float and complex map to NumPy's 64-bit types unless told otherwise."""
+    if dtype is None:
+        dtype = {bool: "bool", int: "int64", float: "float64", complex: "complex128"}[type(value)]
+    return Const(value, Type(dtype))
+
+
+@dataclass(slots=True)
+class Let:
+    """``target = word(*args)`` with static parameters."""
+
+    target: Var
+    word: Word
+    args: tuple[Atom, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(slots=True)
+class Store:
+    """``array[index] = value``, or ``array[index] += value`` when it accumulates."""
+
+    array: Var
+    index: tuple[Atom, ...]
+    value: Atom
+    accumulate: bool = False
+    line: int = 0
+
+
+class Carry(NamedTuple):
+    """A value that a loop changes: ``init`` enters, ``inner`` is read in the body, ``next`` leaves each turn."""
+
+    inner: Var
+    init: Atom
+    next: Atom
+    out: Var
+
+
+class Join(NamedTuple):
+    """A value that differs between the branches of an `If`."""
+
+    out: Var
+    then: Atom
+    orelse: Atom
+
+
+@dataclass(slots=True)
+class For:
+    """``for var in range(start, stop, step)``, walked backwards when ``reverse``."""
+
+    var: Var
+    start: Atom
+    stop: Atom
+    step: Atom
+    body: list[Statement]
+    carries: list[Carry] = field(default_factory=list)
+    reverse: bool = False
+    line: int = 0
+
+
+@dataclass(slots=True)
+class While:
+    """Run ``cond`` to get ``test``, then ``body``, as long as ``test`` holds.
+
+    ``cond`` sees the carries' inner variables and binds nothing that the body reads.
+    """
+
+    cond: list[Statement]
+    test: Atom
+    body: list[Statement]
+    carries: list[Carry] = field(default_factory=list)
+    line: int = 0
+
+
+@dataclass(slots=True)
+class If:
+    """Two branches; a value that both may change leaves through a join."""
+
+    test: Atom
+    then: list[Statement]
+    orelse: list[Statement]
+    joins: list[Join] = field(default_factory=list)
+    line: int = 0
+
+
+Statement = Let | Store | For | While | If
+
+
+@dataclass(slots=True)
+class Program:
+    """Parameters, statements, results.
+
+    ``linear`` counts the trailing parameters in which the program is linear
+    (0 for an ordinary program).
+    """
+
+    name: str
+    params: list[Var]
+    body: list[Statement]
+    results: list[Atom]
+    linear: int = 0
+
+    def __str__(self) -> str:
+        from .printer import to_text
+
+        return to_text(self)
+
+
+def blocks_of(statement: Statement) -> list[list[Statement]]:
+    """The blocks directly inside a statement."""
+    if isinstance(statement, For):
+        return [statement.body]
+    if isinstance(statement, While):
+        return [statement.cond, statement.body]
+    if isinstance(statement, If):
+        return [statement.then, statement.orelse]
+    return []
+
+
+def walk(block: list[Statement]) -> Iterator[Statement]:
+    """Every statement of a block and of the blocks inside, outer ones first."""
+    for statement in block:
+        yield statement
+        for inner in blocks_of(statement):
+            yield from walk(inner)
+
+
+def atoms_read(statement: Statement) -> Iterator[Atom]:
+    """The atoms a statement itself reads (not those read in its inner blocks)."""
+    if isinstance(statement, Let):
+        yield from statement.args
+    elif isinstance(statement, Store):
+        yield statement.array
+        yield from statement.index
+        yield statement.value
+    elif isinstance(statement, For):
+        yield from (statement.start, statement.stop, statement.step)
+        yield from (a for c in statement.carries for a in (c.init, c.next))
+    elif isinstance(statement, While):
+        yield statement.test
+        yield from (a for c in statement.carries for a in (c.init, c.next))
+    else:
+        yield statement.test
+        yield from (a for j in statement.joins for a in (j.then, j.orelse))
+
+
+def vars_bound(statement: Statement) -> Iterator[Var]:
+    """The variables a statement itself binds, loop variables and carries included."""
+    if isinstance(statement, Let):
+        yield statement.target
+    elif isinstance(statement, (For, While)):
+        if isinstance(statement, For):
+            yield statement.var
+        yield from (v for c in statement.carries for v in (c.inner, c.out))
+    elif isinstance(statement, If):
+        yield from (j.out for j in statement.joins)

@@ -1,0 +1,124 @@
+"""An ``@njit`` function, and what is derived from it, as one object that Python, nopython code and numbers can call.
+
+A kernel is a numba dispatcher ``base`` and a chain of transforms applied to it from left to right.  How source is
+generated for given argument types, and how the chain acts on numbers, is said by the two `hooks`, which the floor
+above sets; here it is only decided which object stands for which chain.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .backends.modules import Generated
+from .core.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from .backends.dispatcher import ArgTypes, KernelDispatcher
+
+
+class Transform(NamedTuple):
+    """One step of a chain: its name, hashable options, and the new function's parameters where they differ."""
+
+    name: str
+    options: tuple[Any, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+
+Chain = tuple[Transform, ...]
+
+
+def _missing(*_: Any) -> Any:
+    raise RuntimeError("the hooks of dualgrad.kernel are not set: import dualgrad")
+
+
+@dataclass
+class Hooks:
+    """What a kernel cannot know by itself; ``base`` is a dispatcher with at least one transform in ``chain`` or none.
+
+    generate : (base, chain, argtypes) -> Generated
+    interpret : (base, chain, args) -> the function's value at numbers
+    """
+
+    generate: Callable[[Any, Chain, ArgTypes], Generated] = _missing
+    interpret: Callable[[Any, Chain, tuple[Any, ...]], Any] = _missing
+
+
+hooks = Hooks()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A numba dispatcher and the transforms applied to it."""
+
+    base: Any
+    chain: Chain
+
+    @property
+    def label(self) -> str:
+        """``grad_rosenbrock``, the function's name."""
+        return "_".join([*(step.name for step in reversed(self.chain)), self.base.__name__])
+
+    @property
+    def title(self) -> str:
+        """``grad of rosenbrock``, for people."""
+        steps = [step.name for step in reversed(self.chain)]
+        return " of ".join([*steps, self.base.__name__]) if steps else f"kernel {self.base.__name__}"
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """Of the last transform that has its own, or of the function itself."""
+        for step in reversed(self.chain):
+            if step.parameters:
+                kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+                return inspect.Signature([inspect.Parameter(name, kind) for name in step.parameters])
+        return inspect.signature(self.base.py_func)
+
+    def generate(self, argtypes: ArgTypes) -> Generated:
+        return hooks.generate(self.base, self.chain, argtypes)
+
+    def interpret(self, args: tuple[Any, ...]) -> Any:
+        return hooks.interpret(self.base, self.chain, args)
+
+    def dispatcher(self) -> KernelDispatcher:
+        """The one object of this recipe; it lives as long as the base."""
+        from .backends.dispatcher import KernelDispatcher
+
+        made = vars(self.base).setdefault("_dualgrad_kernels", {})
+        return made.get(self.chain) or made.setdefault(self.chain, KernelDispatcher(self))
+
+
+def is_kernel(f: Any) -> bool:
+    """Whether ``f`` is a numba dispatcher; derived kernels are.  Does not import numba."""
+    registry = sys.modules.get("numba.core.registry")
+    return registry is not None and isinstance(f, registry.CPUDispatcher)
+
+
+def derive(base: Any, chain: Chain) -> KernelDispatcher:
+    """The kernel that ``chain`` makes of ``base``; of a derived kernel, the longer chain on its base."""
+    if not is_kernel(base):
+        raise ArgumentError(
+            f"cannot derive a kernel from {base!r:.80}",
+            why="it is not an @njit function",
+            hint="decorate the function with numba.njit, or pass it through dg.kernel",
+        )
+    inner = getattr(base, "recipe", Recipe(base, ()))
+    return Recipe(inner.base, inner.chain + chain).dispatcher()
+
+
+def as_kernel(f: Any) -> Any:
+    """An ``@njit`` function, or a plain function of the numba subset, made callable with numbers.
+
+    Where numba is switched off (``NUMBA_DISABLE_JIT``) a plain function stays what it is.
+    """
+    if isinstance(f, FunctionType):
+        from numba import njit
+
+        f = njit(f)
+        if not is_kernel(f):
+            return f
+    return derive(f, ())

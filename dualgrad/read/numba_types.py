@@ -1,0 +1,37 @@
+"""Numba's types as the types of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dualgrad.core.errors import KernelError
+from dualgrad.core.program import Type
+
+from .values import ArgType, Static, wrap
+
+
+def types_of(numba_types: Iterable[Any]) -> list[ArgType]:
+    """``array(float64, 2d, C)`` is ``Type("float64", 2)``; tuples stay tuples, omitted arguments are constants."""
+    return [_type_of(t) for t in numba_types]
+
+
+def _type_of(given: Any) -> ArgType:
+    from numba import types
+
+    t = types.unliteral(given)
+    if isinstance(t, types.Omitted):
+        value = wrap(t.value)
+        if not isinstance(value, Static):
+            return value  # type: ignore[return-value]
+    if isinstance(t, types.Array) and t.ndim and isinstance(t.dtype, (types.Number, types.Boolean)):
+        return Type(t.dtype.name, t.ndim)
+    if isinstance(t, (types.Number, types.Boolean)):
+        return Type(t.name)
+    if isinstance(t, types.BaseTuple):
+        return tuple(map(_type_of, t))
+    raise KernelError(
+        f"an argument of type {given} cannot be differentiated in a kernel",
+        why="a kernel's arguments are numbers, arrays of numbers with at least one dimension, and tuples of these",
+        hint="pass its numbers and arrays as arguments of their own",
+    )

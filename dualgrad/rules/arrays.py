@@ -1,0 +1,65 @@
+"""Structural words: linear functions that move, spread and sum entries, in pairs of transposes.
+
+Read ``("sum(x, axis, keepdims)", text, "spread(ct, x_shape, axis, keepdims)")`` as: sum is
+linear in ``x``, and its transpose spreads the cotangent over the shape ``x`` had.  Every word
+has a twin ``<word>_batched`` that does the same where the first argument has one more leading
+axis (directions, cotangents, Taylor orders), so that no rule ever counts axes.
+
+The functions that the texts name are in `dualgrad.backends.arrays`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dualgrad.core.words import Word, register
+
+from .declare import Rule, linear, promoted
+from .text import ZEROS
+
+PAIRS: list[tuple[str, str, str]] = [
+    ("sum(x, axis, keepdims)", "np.add.reduce({0}, {1}, None, None, {2})", "spread(ct, x_shape, axis, keepdims)"),
+    ("spread(x, shape, axis, keepdims)", "spread({0}, {1}, {2}, {3})", "sum(ct, axis, keepdims)"),
+    ("reshape(x, shape)", "np.reshape({0}, {1})", "reshape(ct, x_shape)"),
+    ("transpose(x, axes)", "np.transpose({0}, {1})", "untranspose(ct, axes)"),
+    ("untranspose(x, axes)", "untranspose({0}, {1})", "transpose(ct, axes)"),
+    ("getitem(x, index)", "{0}[{1}]", "scatter(ct, index, x_shape)"),
+    ("scatter(x, index, shape)", "scatter({0}, {1}, {2})", "getitem(ct, index)"),
+    ("clear(x, index)", "clear({0}, {1})", "clear(ct, index)"),
+    ("broadcast_to(x, shape)", "np.broadcast_to({0}, {1})", "sum_to(ct, x_shape)"),
+    ("sum_to(x, shape)", "sum_to({0}, {1})", "broadcast_to(ct, x_shape)"),
+    ("cumsum(x, axis)", "np.cumsum({0}, {1})", "cumsum_back(ct, axis)"),
+    ("cumsum_back(x, axis)", "cumsum_back({0}, {1})", "cumsum(ct, axis)"),
+    # a @ b is linear in a given b, and in b given a; the last argument says which shape comes back.
+    ("matmul_left(a, b)", "np.matmul({0}, {1})", "matmul_left_back(ct, b, a_shape)"),
+    ("matmul_left_back(x, b, shape)", "matmul_left_back({0}, {1}, {2})", "matmul_left(ct, b)"),
+    ("matmul_right(b, a)", "np.matmul({1}, {0})", "matmul_right_back(ct, a, b_shape)"),
+    ("matmul_right_back(x, a, shape)", "matmul_right_back({0}, {1}, {2})", "matmul_right(ct, a)"),
+]
+
+
+def _declare(header: str, text: str, transpose: str) -> None:
+    """The word and its batched twin."""
+    name, arguments = header.split("(", 1)
+    partner, rest = transpose.split("(", 1)
+    slots = ", ".join("{%d}" % k for k in range(arguments.count(",") + 1))
+    twin = f"{name}_batched"
+    linear(header, text, transpose, batched=twin)
+    linear(f"{twin}({arguments}", f"{twin}({slots})", f"{partner}_batched({rest}", batched=twin)
+    for word in (name, twin):
+        ZEROS.setdefault(word, lambda b, x, *rest: None)
+
+
+for _row in PAIRS:
+    _declare(*_row)
+
+register(
+    Word(
+        "matmul", "bilinear", promoted, "np.matmul({0}, {1})",
+        Rule(
+            ("a", "b"), "matmul_left(da, b) + matmul_right(db, a)",
+            {"a": "matmul_left_back(ct, b, a_shape)", "b": "matmul_right_back(ct, a, b_shape)"},
+        ),
+        ufunc=np.matmul,
+    )
+)  # fmt: skip

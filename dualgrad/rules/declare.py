@@ -1,0 +1,153 @@
+"""How a row of the table is declared: one function for each kind of word.
+
+A row is a header (``"arctan2(a, b)"``) and rules, all text.  What a kind declares and
+what is derived from it is told in each function; nothing is executed here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dualgrad.core.program import BOOL, FLOAT, Type
+from dualgrad.core.words import Word, register
+
+ANY_RANK = -1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a row declares.
+
+    ``jvp`` is text in the tangents ``d<arg>``; ``transposes`` maps an argument in which
+    the word is linear to text in the cotangent ``ct``.  ``derivatives`` (elementary rows)
+    maps each argument to its partial derivative, ``closed`` to a spelling of it that the
+    Taylor recurrences can use where the first one never closes.
+    """
+
+    args: tuple[str, ...]
+    jvp: str | None = None
+    transposes: dict[str, str] = field(default_factory=dict)
+    derivatives: dict[str, str] = field(default_factory=dict)
+    closed: dict[str, str] = field(default_factory=dict)
+    batched: str | None = None
+    domain: tuple[str, ...] = ()
+
+
+def rank_of(types: list[Type]) -> int:
+    """Broadcast rank; −1 where a rank is not known statically."""
+    ranks = [t.rank for t in types]
+    return ANY_RANK if ANY_RANK in ranks else max(ranks, default=0)
+
+
+def promoted(types: list[Type], params: dict[str, Any]) -> Type:
+    """NumPy's promotion of array types, which is also numba's of scalars."""
+    dtype = np.result_type(*(t.dtype for t in types)).name
+    return Type("int64" if dtype == "bool" else dtype, rank_of(types))
+
+
+def floating(types: list[Type], params: dict[str, Any]) -> Type:
+    """As `promoted`, integers to float64."""
+    found = promoted(types, params)
+    return found if found.differentiable else Type("float64", found.rank)
+
+
+def truth(types: list[Type], params: dict[str, Any]) -> Type:
+    """bool of the broadcast rank."""
+    return Type(BOOL.dtype, rank_of(types))
+
+
+def like_first(types: list[Type], params: dict[str, Any]) -> Type:
+    """The type of the first argument."""
+    return types[0]
+
+
+def any_array(types: list[Type], params: dict[str, Any]) -> Type:
+    """The first argument's dtype at a rank known only at run time."""
+    return Type(types[0].dtype if types and types[0].differentiable else FLOAT.dtype, ANY_RANK)
+
+
+def _header(header: str) -> tuple[str, tuple[str, ...]]:
+    name, args = re.fullmatch(r"(\w+)\((.*)\)", header).groups()
+    return name, tuple(a.strip() for a in args.split(","))
+
+
+def _call(name: str, args: tuple[str, ...]) -> str:
+    return f"np.{name}({', '.join('{%d}' % k for k in range(len(args)))})"
+
+
+def elementary(
+    header: str,
+    *,
+    domain: tuple[str, ...] | str = "real",
+    text: str | Callable[..., str] | None = None,
+    closed: dict[str, str] | None = None,
+    ufunc: Any = None,
+    precedence: int = 100,
+    infer: Callable[..., Type] = floating,
+    **derivatives: str,
+) -> Word:
+    """A differentiable function applied element by element.
+
+    Declared: the partial derivative ``d<arg>`` by each argument, as a function of the
+    result ``y`` and the arguments; the domain test points are drawn from.  Derived: jvp,
+    residuals and transpose (the jvp is linear), the Taylor recurrence, the tests.
+    """
+    name, args = _header(header)
+    partials = {a: derivatives["d" + a] for a in args if "d" + a in derivatives}
+    jvp = " + ".join(f"({text})*d{a}" for a, text in partials.items())
+    domain = (domain,) * len(args) if isinstance(domain, str) else domain
+    rule = Rule(args, jvp, derivatives=partials, closed=closed or {}, domain=domain)
+    ufunc = ufunc or getattr(np, name, None)
+    word = Word(name, "elementary", infer, text or _call(name, args), rule, elementwise=True, ufunc=ufunc)
+    word.precedence = precedence
+    return register(word)
+
+
+def arithmetic(
+    header: str, kind: str, text: str | Callable[..., str], jvp: str, *, precedence: int = 100, infer: Callable[..., Type] = promoted,
+    ufunc: Any = None, domain: tuple[str, ...] | str = "real", **transposes: str,
+) -> Word:  # fmt: skip
+    """A linear, bilinear or selecting word applied element by element.
+
+    Declared: its jvp in the tangents and, for each argument in which it is linear, the
+    transpose by it as text in ``ct``.
+    """
+    name, args = _header(header)
+    domain = (domain,) * len(args) if isinstance(domain, str) else domain
+    rule = Rule(args, jvp, transposes, domain=domain)
+    word = Word(name, kind, infer, text, rule, elementwise=True, ufunc=ufunc, precedence=precedence)
+    return register(word)
+
+
+def discrete(
+    header: str, text: str | Callable[..., str] | None = None, *, precedence: int = 100, infer: Callable[..., Type] = promoted, ufunc: Any = None
+) -> Word:  # fmt: skip
+    """A function whose derivative is zero wherever it has one."""
+    name, args = _header(header)
+    word = Word(name, "discrete", infer, text or _call(name, args), Rule(args), elementwise=True, precedence=precedence)
+    word.ufunc = ufunc or getattr(np, name, None)
+    return register(word)
+
+
+def linear(
+    header: str, text: str, transpose: str, *, batched: str, infer: Callable[..., Type] = any_array
+) -> Word:
+    """A linear function of its first argument; the others are shapes, axes and indices.
+
+    Declared: its transpose in words and ``batched``, the word that does the same where
+    the first argument has one more leading axis (directions, cotangents, Taylor orders).
+    """
+    name, args = _header(header)
+    jvp = f"{name}(d{args[0]}{''.join(', ' + a for a in args[1:])})"
+    return register(Word(name, "linear", infer, text, Rule(args, jvp, {args[0]: transpose}, batched=batched)))
+
+
+def memory(header: str, text: str | Callable[..., str], infer: Callable[..., Type]) -> Word:
+    """A word that makes or reads memory; the transforms know each of these by name."""
+    name, args = _header(header)
+    return register(Word(name, "memory", infer, text, Rule(args)))

@@ -1,0 +1,408 @@
+"""Taylor mode: each value becomes the series of its coefficients, up to an order known only at run time.
+
+Four loop shapes serve every word.  Writing x_k for the coefficient of tᵏ:
+
+* linear:    y_k = L(x_k), for linear and selecting words,
+* Cauchy:    y_k = Σ_{j≤k} a_j b_{k-j}, for bilinear words,
+* quotient:  y_k = (a_k − Σ_{j<k} y_j b_{k-j}) / b_0,
+* integral:  k y_k = Σ_{1≤j≤k} j x_j d_{k-j}, for an elementary word with derivative d.
+
+The series d is computed along with y, from the text of the derivative: its sums,
+products and quotients by the same shapes, its elementary words again as integrals.
+Equal words of equal arguments are one series, so that sin and cos find each other.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dualgrad.core.build import Builder
+from dualgrad.core.errors import KernelError
+from dualgrad.core.program import INT, Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While
+from dualgrad.core.words import WORDS, Word
+from dualgrad.rules.text import EVALUATE, Writer, emit, parse, shape_of
+
+from .activity import active_vars
+from .jvp import matched, prepare
+from .ssa import ssa
+from .tidy import tidy
+
+ONE = Const(1, INT)
+POWERS = 64  # integer exponents up to this size are products
+
+
+def jet(program: Program, active: tuple[bool, ...]) -> Program:
+    """Program of coefficients.
+
+    The parameters are followed by one array of coefficients 0…K for each active one (the
+    order is the last axis); the results are coefficient arrays.
+    """
+    program = prepare(program)
+    taylor = Taylor(program, active)
+    b = Builder()
+    taylor.enter(b)
+    taylor.block(program.body, b)
+    results = [taylor.result(a, b) for a in program.results]
+    params = [*program.params, *taylor.series_params]
+    return tidy(ssa(Program(f"{program.name}_jet", params, taylor.allocations.block + b.block, results)))
+
+
+@dataclass(eq=False)
+class Series:
+    """Coefficients of one value: order 0 is an atom, the rest lie in memory (None: a constant)."""
+
+    first: Atom
+    memory: Var | None = None
+
+    def at(self, k: Atom, b: Builder) -> Atom:
+        return b.load(self.memory, k)
+
+
+class Recurrence:
+    """Writes the series of one word; each node's coefficients are filled order by order."""
+
+    def __init__(self, b: Builder, size: Atom, allocate: Callable[[Type], Var]):
+        self.b, self.size, self.allocate = b, size, allocate
+        self.nodes: dict[tuple, Series] = {}
+        self.steps: list[Callable[[Builder, Atom], None]] = []
+
+    def new(self, first: Atom) -> Series:
+        """A series whose order 0 is known; its step is to be added."""
+        memory = self.allocate(first.type)
+        self.b.store(memory, (Const(0, INT),), first)
+        return Series(first, memory)
+
+    def run(self) -> None:
+        """The loop over orders 1…K that takes every step."""
+        k = Var("k", INT)
+        body = Builder(line=self.b.line)
+        for step in self.steps:
+            step(body, k)
+        self.b.block.append(For(k, ONE, self.size, ONE, body.block, line=self.b.line))
+        self.steps = []
+
+    def every(self, y: Series, value: Callable[[Builder, Atom], Any]) -> Series:
+        """``y_k = value(k)``."""
+        self.steps.append(lambda b, k: b.store(y.memory, (k,), matched(as_atom(value(b, k), y), y.first.type, b)))
+        return y
+
+    # The loop shapes
+
+    def word(self, word: Word, args: list[Any], first: Atom | None = None) -> Series:
+        """The series of ``word(*args)``; arguments are series or plain atoms."""
+        if not any(is_series(a) for a in args):
+            return Series(emit(self.b, word.name, tuple(plain(a) for a in args)))
+        key = (word.name, *(a.memory if is_series(a) else plain(a) for a in args))
+        if key not in self.nodes:
+            if first is None:
+                first = emit(self.b, word.name, tuple(plain(a) for a in args))
+            self.shape(word, args, first, key)
+        return self.nodes[key]
+
+    def shape(self, word: Word, args: list[Any], first: Atom, key: tuple) -> None:
+        exponent = plain(args[1]) if word.name == "power" else None
+        exponent = exponent.value if isinstance(exponent, Const) else exponent
+        if word.kind == "discrete":
+            self.nodes[key] = Series(first)
+        elif isinstance(exponent, (int, float)) and float(exponent).is_integer() and abs(exponent) <= POWERS:
+            self.nodes[key] = self.integer_power(args[0], int(exponent), first)
+        elif word.kind == "bilinear" and all(is_series(a) for a in args):
+            self.nodes[key] = self.cauchy(word, *args, self.new(first))
+        elif word.kind == "quotient" and is_series(args[1]):
+            self.nodes[key] = self.quotient(*args, self.new(first))
+        elif word.kind == "elementary":
+            self.nodes[key] = self.new(first)
+            self.integral(word, args, self.nodes[key])
+        else:
+            self.nodes[key] = self.linear(word, args, self.new(first))
+
+    def linear(self, word: Word, args: list[Any], y: Series) -> Series:
+        """The jvp with coefficients of order k for tangents; what it selects depends on order 0."""
+        rule = word.rule
+        text = "cast" if word.name == "cast" else rule.jvp
+
+        def value(b: Builder, k: Atom) -> Any:
+            rows = [a.at(k, b) if is_series(a) else None for a in args]
+            if text == "cast":
+                return rows[0]
+            env = dict(zip(rule.args, (plain(a) for a in args), strict=True)) | {"y": y.first}
+            env |= {f"d{n}": row for n, row in zip(rule.args, rows, strict=True)}
+            return Writer(env, b, b, frozenset(f"d{n}" for n in rule.args)).write(text)
+
+        return self.every(y, value)
+
+    def cauchy(self, word: Word, a: Series, c: Series, y: Series) -> Series:
+        def value(b: Builder, k: Atom) -> Atom:
+            return total(b, zero_like(y), b.add(k, 1), lambda b, j: emit(b, word.name, (a.at(j, b), c.at(b.sub(k, j), b))))
+
+        return self.every(y, value)
+
+    def quotient(self, a: Any, c: Series, y: Series) -> Series:
+        def value(b: Builder, k: Atom) -> Atom:
+            start = a.at(k, b) if is_series(a) else zero_like(y)
+            rest = total(b, start, k, lambda b, j: b.neg(b.mul(y.at(j, b), c.at(b.sub(k, j), b))))
+            return b.div(rest, c.first)
+
+        return self.every(y, value)
+
+    def integral(self, word: Word, args: list[Any], y: Series) -> None:
+        """``k y_k = Σ j x_j d_{k-j}``, summed over the arguments that are series."""
+        rule = word.rule
+        env = dict(zip(rule.args, args, strict=True)) | {"y": y}
+        terms: list[tuple[Series, Any]] = []
+
+        def value(b: Builder, k: Atom) -> Atom:
+            acc: Any = zero_like(y)
+            for x, d in terms:
+                if is_series(d):
+                    acc = total(b, acc, k, lambda b, i, x=x, d=d: self.moment(b, x, d, k, b.add(i, 1)))
+                else:
+                    acc = b.add(acc, b.mul(b.mul(scaled(b, k, x), plain(d)), x.at(k, b)))
+            return b.div(acc, scaled(b, k, y))
+
+        self.every(y, value)  # the step comes first: y_k needs d only up to k-1
+        for name, arg in zip(rule.args, args, strict=True):
+            if is_series(arg):
+                text = rule.closed.get(name) or rule.derivatives[name]
+                d = self.text(parse(text), env)
+                if name in rule.closed:
+                    d = self.with_edge(d, rule.derivatives[name], env)
+                terms.append((arg, d))
+
+    def moment(self, b: Builder, x: Series, d: Series, k: Atom, j: Atom) -> Atom:
+        return b.mul(b.mul(scaled(b, j, x), x.at(j, b)), d.at(b.sub(k, j), b))
+
+    def with_edge(self, d: Any, text: str, env: dict[str, Any]) -> Any:
+        """Order 0 of the closed spelling is replaced by the derivative itself, right at singular points too."""
+        if is_series(d):
+            values = {n: plain(v) for n, v in env.items()}
+            d.first = as_atom(Writer(values, self.b, self.b).write(text), d)
+            self.b.store(d.memory, (Const(0, INT),), d.first)
+        return d
+
+    def integer_power(self, x: Series, n: int, first: Atom) -> Series:
+        """``x**n`` by products (binary powering), right at zero to every order."""
+        if n < 0:
+            return self.word(WORDS["div"], [Const(1.0, x.first.type), self.integer_power(x, -n, first)], first)
+        if n == 0:
+            return Series(first)
+        result: Series | None = None
+        square = x
+        while True:
+            if n & 1:
+                result = square if result is None else self.word(WORDS["mul"], [result, square])
+            n >>= 1
+            if not n:
+                return result
+            square = self.word(WORDS["mul"], [square, square])
+
+    def text(self, node: ast.expr, env: dict[str, Any]) -> Any:
+        """The series (or plain value) of a rule's text."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            return env[node.id] if node.id in env else Writer({}, self.b, self.b).write(node.id)
+        name, operands = shape_of(node)
+        values = [self.text(o, env) for o in operands]
+        if not any(is_series(v) for v in values):
+            values = [plain(v) for v in values]
+            if name in EVALUATE and all(isinstance(v, (bool, int, float)) for v in values):
+                return EVALUATE[name](*values)
+            return emit(self.b, name, tuple(values))
+        found = self.word(WORDS[name], values)
+        return found if is_series(found) else found.first
+
+
+def is_series(value: Any) -> bool:
+    """Whether a value has coefficients beyond order 0."""
+    return isinstance(value, Series) and value.memory is not None
+
+
+def plain(value: Any) -> Any:
+    """Order 0."""
+    return value.first if isinstance(value, Series) else value
+
+
+def as_atom(value: Any, like: Series) -> Atom:
+    """A structural zero or a literal as an atom of the series' type."""
+    if isinstance(value, (Var, Const)):
+        return value
+    return Const(0.0 if value is None else float(value), Type(like.first.type.dtype))
+
+
+def zero_like(y: Series) -> Const:
+    return Const(0.0, Type(y.first.type.dtype))
+
+
+def scaled(b: Builder, k: Atom, like: Series) -> Atom:
+    """An order as a number of the series' type (int times float32 would be float64)."""
+    return b.cast(k, dtype="float32") if like.first.type.dtype == "float32" else k
+
+
+def total(b: Builder, start: Atom, count: Atom, term: Callable[[Builder, Atom], Atom]) -> Atom:
+    """``start + Σ_{j<count} term(j)``."""
+    j, body = Var("j", INT), Builder(line=b.line)
+    value = term(body, j)
+    acc = Var("acc", value.type)
+    b.bind(acc, Const(start.value, Type(value.type.dtype)) if isinstance(start, Const) else start)
+    body.bind(acc, body.add(acc, value))
+    b.block.append(For(j, Const(0, INT), count, ONE, body.block, line=b.line))
+    return acc
+
+
+class Taylor:
+    """Carries a program to series, statement by statement; control flow stays on order 0."""
+
+    def __init__(self, program: Program, active: tuple[bool, ...]):
+        self.program = program
+        self.sources = [v for v, a in zip(program.params, active, strict=True) if a]
+        self.active = active_vars(program, self.sources)
+        self.allocations = Builder()
+        self.series: dict[Var, Series] = {}
+        self.arrays: dict[Var, Var] = {}
+        self.series_params: list[Var] = []
+        self.size: Atom = Const(0, INT)
+
+    def allocate(self, type: Type) -> Var:
+        """Memory for one series, made once before everything else."""
+        zero = Const(0.0, Type(type.dtype))
+        return self.allocations.full(zero, self.size, dtype=type.dtype, name="series")
+
+    def enter(self, b: Builder) -> None:
+        for v in self.sources:
+            coeffs = Var(v.name + "_coeffs", Type(v.type.dtype, v.type.rank + 1))
+            self.series_params.append(coeffs)
+            if v.type.rank:
+                self.arrays[v] = coeffs
+            else:
+                self.series[v] = Series(v, coeffs)
+        if self.series_params:
+            first = self.series_params[0]
+            self.size = self.allocations.shape(first, axis=first.type.rank - 1, name="size")
+
+    def result(self, atom: Atom, b: Builder) -> Atom:
+        """Coefficients of a result (those of a constant: itself, then zeros)."""
+        if isinstance(atom, Var) and atom.type.rank:
+            if atom not in self.arrays:
+                raise KernelError(f"the array {atom.name!r} does not depend on the arguments", where="")
+            return self.arrays[atom]
+        found = self.series.get(atom) if isinstance(atom, Var) else None
+        if found is None:
+            found = Recurrence(b, self.size, self.allocate).new(atom)
+        return found.memory
+
+    def value(self, atom: Atom) -> Any:
+        return self.series.get(atom, atom) if isinstance(atom, Var) else atom
+
+    def each(self, b: Builder, write: Callable[[Builder, Atom], None]) -> None:
+        """A loop over all orders."""
+        k, body = Var("k", INT), Builder(line=b.line)
+        write(body, k)
+        b.block.append(For(k, Const(0, INT), self.size, ONE, body.block, line=b.line))
+
+    def block(self, block: list[Statement], b: Builder) -> None:
+        for s in block:
+            b.line = s.line
+            getattr(self, type(s).__name__.lower() + "_")(s, b)
+
+    def let_(self, s: Let, b: Builder) -> None:
+        b.block.append(s)
+        if s.target not in self.active:
+            return
+        name, target = s.word.name, s.target
+        if name == "full":
+            zero = Const(0.0, Type(target.type.dtype))
+            coeffs = self.arrays[target] = b.full(zero, *s.args[1:], self.size, dtype=target.type.dtype)
+            if not (isinstance(s.args[0], Const) and s.args[0].value == 0):
+                raise KernelError("np.ones and np.full buffers cannot hold series yet", where=f"line {s.line}")
+            del coeffs
+        elif name in ("copy", "grow"):
+            self.arrays[target] = b.emit(s.word, self.arrays[s.args[0]], *s.args[1:])
+        elif name == "load":
+            memory = self.allocate(target.type)
+            self.series[target] = Series(target, memory)
+            source = self.arrays[s.args[0]]
+            self.each(b, lambda b, k: b.store(memory, (k,), b.load(source, *s.args[1:], k)))
+        else:
+            recurrence = Recurrence(b, self.size, self.allocate)
+            found = recurrence.word(s.word, [self.value(a) for a in s.args], target)
+            recurrence.run()
+            if is_series(found):
+                self.series[target] = Series(target, found.memory)
+
+    def store_(self, s: Store, b: Builder) -> None:
+        b.block.append(s)
+        if s.array not in self.active:
+            return
+        coeffs = self.arrays[s.array]
+        if not s.index:
+            b.store(coeffs, (), self.arrays[s.value], s.accumulate)
+            return
+        value = self.value(s.value)
+        if is_series(value):
+            self.each(b, lambda b, k: b.store(coeffs, (*s.index, k), value.at(k, b), s.accumulate))
+        else:
+            if not s.accumulate:
+                self.each(b, lambda b, k: b.store(coeffs, (*s.index, k), 0.0))
+            b.store(coeffs, (*s.index, Const(0, INT)), s.value, s.accumulate)
+
+    def copy(self, atom: Atom, memory: Var, b: Builder) -> None:
+        """Fill ``memory`` with the series of ``atom``."""
+        value = self.value(atom)
+        if is_series(value):
+            self.each(b, lambda b, k: b.store(memory, (k,), value.at(k, b)))
+        else:
+            self.each(b, lambda b, k: b.store(memory, (k,), 0.0))
+            b.store(memory, (Const(0, INT),), atom)
+
+    def carried(self, s: For | While, new: For | While, b: Builder) -> None:
+        """One memory for each active carry, filled before the loop and at the end of each turn."""
+        carries = [c for c in s.carries if c.inner in self.active]
+        if any(c.inner.type.rank for c in carries):
+            raise KernelError("arrays exchanged inside a loop have no series yet", where=f"line {s.line}")
+        memories = [self.allocate(c.inner.type) for c in carries]
+        for c, memory in zip(carries, memories, strict=True):
+            self.copy(c.init, memory, b)
+            self.series[c.inner] = Series(c.inner, memory)
+        body = Builder(new.body, s.line)
+        self.block(s.body, body)
+        waiting = []
+        for c, memory in zip(carries, memories, strict=True):
+            if c.next is c.inner:
+                continue
+            following = self.value(c.next)
+            if is_series(following) and following.memory in memories:  # exchanged: through a copy
+                between = self.allocate(c.inner.type)
+                self.copy(c.next, between, body)
+                waiting.append((memory, Series(c.next, between)))
+            else:
+                waiting.append((memory, c.next))
+        for memory, source in waiting:
+            if isinstance(source, Series):
+                self.each(body, lambda b, k, m=memory, f=source: b.store(m, (k,), f.at(k, b)))
+            else:
+                self.copy(source, memory, body)
+        for c, memory in zip(carries, memories, strict=True):
+            self.series[c.out] = Series(c.out, memory)
+        b.block.append(new)
+
+    def for_(self, s: For, b: Builder) -> None:
+        self.carried(s, For(s.var, s.start, s.stop, s.step, [], list(s.carries), s.reverse, s.line), b)
+
+    def while_(self, s: While, b: Builder) -> None:
+        self.carried(s, While(s.cond, s.test, [], list(s.carries), s.line), b)
+
+    def if_(self, s: If, b: Builder) -> None:
+        new = If(s.test, [], [], list(s.joins), s.line)
+        joins = [(j, self.allocate(j.out.type)) for j in s.joins if j.out in self.active]
+        for block, old, side in ((new.then, s.then, "then"), (new.orelse, s.orelse, "orelse")):
+            inner = Builder(block, s.line)
+            self.block(old, inner)
+            for j, memory in joins:
+                self.copy(getattr(j, side), memory, inner)
+        for j, memory in joins:
+            self.series[j.out] = Series(j.out, memory)
+        b.block.append(new)

@@ -1,0 +1,330 @@
+"""Linearize: values and the residuals they leave in one program, the linear rest in another.
+
+The same pass as the jvp, with two blocks instead of one: primal statements go to the
+forward program, tangent statements and their coefficients to the linear program, which
+has the same loops and branches.  A primal value that the linear program needs is then
+
+1. used as it is, if the outermost block binds it,
+2. recomputed, if it is cheap and what it is made of is at hand: loop indices,
+   arithmetic, loads from memory that does not change any more, induction variables,
+3. kept otherwise: stored by the forward program in an array indexed by the loops'
+   iteration numbers (`Tape`), and loaded by the linear one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualgrad.core.build import Builder, is_const
+from dualgrad.core.errors import KernelError
+from dualgrad.core.program import (
+    INT,
+    Atom,
+    Const,
+    For,
+    If,
+    Let,
+    Program,
+    Statement,
+    Store,
+    Type,
+    Var,
+    While,
+    atoms_read,
+    vars_bound,
+    walk,
+)
+from dualgrad.core.words import WORDS
+
+from .jvp import Derivative, prepare
+from .ssa import ssa
+
+CHEAP = frozenset(
+    "add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign".split()
+)
+ZERO, ONE = Const(0, INT), Const(1, INT)
+
+
+@dataclass
+class Linearized:
+    """Two programs that share variables; `forward` and `linear` close them.
+
+    ``primal`` and ``tangent`` are the blocks, ``residuals`` the variables of the first that
+    the second reads.
+    """
+
+    program: Program
+    primal: list[Statement]
+    tangent: list[Statement]
+    residuals: list[Var]
+    linear_params: list[Var]
+    tangents: list[Atom]
+    sources: list[Var]
+
+    def forward(self) -> Program:
+        """``(primals) -> (results, residuals)``."""
+        results = [*self.program.results, *self.residuals]
+        return ssa(Program(self.program.name + "_forward", self.program.params, self.primal, results))
+
+    def linear(self) -> Program:
+        """``(residuals, tangents) -> result tangents``."""
+        params = [*self.residuals, *self.linear_params]
+        name = self.program.name + "_linear"
+        return ssa(Program(name, params, self.tangent, self.tangents, len(self.linear_params)))
+
+
+def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
+    """Split the derivative of a program at the point where it becomes linear.
+
+    ``linearize : (a -> b) -> (a -> (b, r), (r, T a) -o T b)``
+    """
+    program = prepare(program)
+    unzip = Unzip(program, active)
+    primal, linear = Builder(), Builder()
+    unzip.root = primal
+    unzip.enter(linear)
+    unzip.top(program.body, primal, linear)
+    tangents = unzip.tangents_of_results(linear)
+    free = free_vars(linear.block, tangents, {*unzip.linear_params})
+    return Linearized(program, primal.block, linear.block, free, unzip.linear_params, tangents, unzip.sources)
+
+
+def free_vars(block: list[Statement], results: list[Atom], bound: set[Var]) -> list[Var]:
+    """Variables read in a block that nothing in it binds, in the order of reading."""
+    bound = bound | {v for s in walk(block) for v in vars_bound(s)}
+    reads = [a for s in walk(block) for a in atoms_read(s)] + list(results)
+    return list(dict.fromkeys(a for a in reads if isinstance(a, Var) and a not in bound))
+
+
+@dataclass
+class Level:
+    """One loop around the statements at hand, and how its turns are numbered.
+
+    ``index`` numbers the turn within all turns of a tape: one iteration number per loop
+    where all trip counts are known when the outermost loop starts, else one running number.
+    """
+
+    index: tuple[Atom, ...] = ()
+    sizes: tuple[Atom, ...] | None = ()  # None: not known beforehand, tapes grow
+    loop: For | While | None = None
+    turn: Atom | None = None
+    recomputed: dict[Var, list[Let]] = field(default_factory=dict)
+
+
+class Unzip(Derivative):
+    """The derivative pass with two blocks; see the module's text for what is kept."""
+
+    root: Builder
+
+    def __init__(self, program: Program, active: tuple[bool, ...]):
+        super().__init__(program, active)
+        self.level = Level()
+        self.kept: dict[Var, Any] = {}
+        self.bound_at_root: set[Var] = set(program.params)
+        self.position = 0
+        self.last_store: dict[Var, int] = {}
+        for k, s in enumerate(program.body):
+            for t in walk([s]):
+                if isinstance(t, Store):
+                    self.last_store[t.array] = k
+
+    def top(self, body: list[Statement], primal: Builder, linear: Builder) -> None:
+        for self.position, s in enumerate(body):
+            self.block([s], primal, linear)
+            self.bound_at_root.update(vars_bound(s))
+
+    # Loops and branches, twice
+
+    def loop(self, s: For, primal: Builder, linear: Builder) -> None:
+        outer = self.level
+        forward, tangent = Builder(line=s.line), Builder(line=s.line)
+        self.level, after = self.enter_loop(s, forward, primal)
+        waiting = self.carried_dots(s)
+        self.block(s.body, forward, tangent)
+        self.provide(forward, tangent, s)
+        carries = self.closed_dots(waiting)
+        primal.block.append(For(s.var, s.start, s.stop, s.step, forward.block, list(s.carries), s.reverse, s.line))
+        after(primal)
+        if tangent.block or carries:
+            linear.block.append(For(s.var, s.start, s.stop, s.step, tangent.block, carries, s.reverse, s.line))
+        self.level = outer
+
+    def enter_loop(self, s: For, forward: Builder, primal: Builder) -> tuple[Level, Any]:
+        """The level inside a ``for``, and what the forward program does after the loop."""
+        turn = s.var if is_const(s.start, 0) and is_const(s.step, 1) and not s.reverse else None
+        if turn is None:
+            first, step = s.start, s.step
+            if s.reverse:
+                count = primal.length(s.start, s.stop, s.step, name="count")
+                turn = forward.sub(forward.sub(count, 1), forward.floordiv(forward.sub(s.var, first), step), name="turn")
+            else:
+                turn = forward.floordiv(forward.sub(s.var, first), step, name="turn")
+        bounds = (s.start, s.stop, s.step)
+        known = self.level.sizes is not None and all(not isinstance(a, Var) or a in self.bound_at_root for a in bounds)
+        if known:
+            size = self.root.length(*bounds, name="count")
+            return Level((*self.level.index, turn), (*self.level.sizes, size), s, turn), lambda b: None
+        base, running = self.running_number(primal)
+        at = forward.add(base, turn, name="at")
+
+        def after(b: Builder) -> None:
+            b.bind(running, b.add(base, b.length(*bounds)))
+
+        return Level((at,), None, s, turn), after
+
+    def loop_while(self, s: While, primal: Builder, linear: Builder) -> None:
+        """The linear program repeats the body as often as the forward program counted."""
+        outer = self.level
+        counter, turn = Var("count", INT), Var("turn", INT)
+        forward, tangent = Builder(line=s.line), Builder(line=s.line)
+        base, running = self.running_number(primal)
+        primal.bind(counter, ZERO)
+        forward.block.append(Let(turn, WORDS["move"], (counter,)))
+        at = forward.add(base, turn, name="at")
+        self.level = Level((at,), None, s, turn)
+        waiting = self.carried_dots(s)
+        self.block(s.body, forward, tangent)
+        self.provide(forward, tangent, s)
+        carries = self.closed_dots(waiting)
+        forward.bind(counter, forward.add(turn, 1))
+        primal.block.append(While(s.cond, s.test, forward.block, list(s.carries), s.line))
+        count = Var("count", INT)
+        primal.block.append(Let(count, WORDS["move"], (counter,)))
+        primal.bind(running, primal.add(base, count))
+        if tangent.block or carries:
+            linear.block.append(For(turn, ZERO, count, ONE, tangent.block, carries, line=s.line))
+        self.level = outer
+
+    def running_number(self, primal: Builder) -> tuple[Atom, Var]:
+        """The number of turns made before this loop starts, and the variable that counts them."""
+        running = Var("turns", INT)
+        if self.level.loop is None:
+            return ZERO, running
+        self.root.bind(running, ZERO)
+        base = Var("base", INT)
+        primal.block.append(Let(base, WORDS["move"], (running,)))
+        return base, running
+
+    def branch(self, s: If, primal: Builder, linear: Builder) -> None:
+        sides = []
+        for old in (s.then, s.orelse):
+            forward, tangent = Builder(line=s.line), Builder(line=s.line)
+            self.block(old, forward, tangent)
+            self.provide(forward, tangent, None)
+            sides.append((forward.block, tangent.block))
+        joins = self.joined_dots(s)
+        (then, then_dot), (orelse, orelse_dot) = sides
+        primal.block.append(If(s.test, then, orelse, list(s.joins), s.line))
+        if then_dot or orelse_dot or joins:
+            linear.block.append(If(s.test, then_dot, orelse_dot, joins, s.line))
+
+    # What the linear block needs of the forward block
+
+    def provide(self, forward: Builder, tangent: Builder, loop: For | While | None) -> None:
+        """Recompute or keep every value of this block that its linear block reads."""
+        bound: dict[Var, Statement | None] = {}
+        if loop is not None:
+            bound.update((c.inner, None) for c in loop.carries)
+        for s in forward.block:
+            bound.update((v, s) for v in vars_bound(s) if v not in _inside(s))
+        ready: dict[Var, None] = {}
+        if isinstance(loop, For):
+            ready[loop.var] = None
+        elif loop is not None:
+            ready[self.level.turn] = None
+        prologue = Builder(line=tangent.line)
+        needs = set(free_vars(tangent.block, [], set()))
+        for v, s in list(bound.items()):
+            if v in needs and v not in ready:
+                self.materialise(v, s, bound, ready, prologue, forward, loop)
+        tangent.block[:0] = prologue.block
+
+    def materialise(
+        self, v: Var, s: Statement | None, bound: dict, ready: dict, prologue: Builder, forward: Builder, loop: Any
+    ) -> None:
+        """Make ``v`` available in the linear block."""
+        if s is None and self.induction(v, loop, bound, ready, prologue, forward):
+            ready[v] = None
+        elif self.recomputable(v, bound, ready):
+            self.recompute(v, bound, ready, prologue)
+        else:
+            for a in self.level.index:
+                if isinstance(a, Var):
+                    self.recompute(a, bound, ready, prologue)
+            self.keep(v, prologue, forward)
+            ready[v] = None
+
+    def recomputable(self, v: Atom, bound: dict, ready: dict) -> bool:
+        """Whether ``v`` can be had from what is at hand by cheap words alone."""
+        if not isinstance(v, Var) or v in ready or v not in bound:
+            return True
+        s = bound[v]
+        if not isinstance(s, Let):
+            return False
+        if s.word.name == "load":
+            stable = self.is_stable(s.args[0])
+        else:
+            stable = s.word.name in CHEAP  # not "move": it copies a counter that the forward program changes
+        return stable and all(self.recomputable(a, bound, ready) for a in s.args)
+
+    def is_stable(self, array: Atom) -> bool:
+        """Whether memory holds in the reverse sweep what it held here: no store from here on."""
+        return array in self.bound_at_root and self.last_store.get(array, -1) < self.position
+
+    def recompute(self, v: Var, bound: dict, ready: dict, prologue: Builder) -> None:
+        if v in ready or v not in bound:
+            return
+        s = bound[v]
+        for a in s.args:
+            if isinstance(a, Var):
+                self.recompute(a, bound, ready, prologue)
+        prologue.block.append(s)
+        ready[v] = None
+
+    def induction(self, v: Var, loop: Any, bound: dict, ready: dict, prologue: Builder, forward: Builder) -> bool:
+        """``p = p + c`` each turn, with c fixed: p = p₀ + turn·c needs no memory."""
+        carry = next((c for c in loop.carries if c.inner is v), None)
+        s = bound.get(carry.next) if carry is not None else None
+        if v.type != INT or not isinstance(s, Let) or s.word.name != "add" or s.args[0] is not v:
+            return False
+        step, turn = s.args[1], self.level.turn
+        if isinstance(step, Var) and step in bound:
+            return False
+        if isinstance(turn, Var) and turn in bound and turn not in ready:
+            self.recompute(turn, bound, ready, prologue)
+        value = prologue.add(carry.init, prologue.mul(turn, step), name=v.name)
+        prologue.bind(v, value)
+        return True
+
+    def keep(self, v: Var, prologue: Builder, forward: Builder) -> None:
+        """Store ``v`` in the forward program, load it in the linear one."""
+        if v.type.rank > 0:
+            raise KernelError(
+                f"the array {v.name!r} made inside a loop is needed in reverse mode",
+                why="only numbers are kept between the sweeps, not whole arrays",
+                hint="make the buffer before the loop, or use forward mode (jvp)",
+                where=f"line {forward.line}",
+            )
+        level = self.level
+        if level.loop is None:
+            kept = Var(v.name, v.type)
+            forward.bind(kept, v)
+            prologue.block.append(Let(v, WORDS["move"], (kept,)))
+            return
+        sizes = (Const(16, INT),) if level.sizes is None else level.sizes
+        zero = Const({"bool": False, "int64": 0}.get(v.type.dtype, 0.0), Type(v.type.dtype))
+        tape = self.root.full(zero, *sizes, dtype=v.type.dtype, name=v.name + "_kept")
+        if level.sizes is None:
+            forward.block.append(Let(tape, WORDS["grow"], (tape, level.index[0])))
+        forward.store(tape, level.index, v)
+        prologue.block.append(Let(v, WORDS["load"], (tape, *level.index)))
+
+
+def _inside(s: Statement) -> set[Var]:
+    """Variables a loop binds for its own body."""
+    if isinstance(s, For):
+        return {s.var, *(c.inner for c in s.carries)}
+    if isinstance(s, While):
+        return {c.inner for c in s.carries}
+    return set()

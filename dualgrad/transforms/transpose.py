@@ -1,0 +1,205 @@
+"""Transpose a linear program: statements in reverse, each replaced by its partner.
+
+What is not linear (indices, coefficients, loads of residuals) keeps its place at the
+head of its block; the linear statements follow in reverse order.  A loop becomes the
+loop reversed, a load an accumulation, a store a load that leaves zero.  No elementary
+function has a case here: in a linear program they are coefficients.
+
+The result is written in surface form, cotangents being variables that are added to;
+single assignment turns them into sums and carries.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dualgrad.core.build import Builder
+from dualgrad.core.errors import KernelError, UnsupportedError
+from dualgrad.core.program import Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While, atoms_read, walk
+from dualgrad.rules.text import Writer
+
+from .activity import active_vars
+from .jvp import matched
+from .ssa import ssa
+from .tidy import tidy
+
+
+def transpose(program: Program, like: Mapping[Var, Var] | None = None) -> Program:
+    """The transpose of a linear program.
+
+    ``transpose : (r, T a -o T b) -> (r, T b -o T a)``.  ``like`` names, for each linear
+    parameter that is an array, a variable of its shape among the other parameters.
+    """
+    constants = program.params[: len(program.params) - program.linear]
+    block, cotangents, results = transposed(program, like or {})
+    name = program.name.removesuffix("_linear") + "_transpose"
+    return tidy(ssa(Program(name, [*constants, *cotangents], block, results, len(cotangents))))
+
+
+def transposed(program: Program, like: Mapping[Var, Var]) -> tuple[list[Statement], list[Var], list[Atom]]:
+    """Block, cotangent parameters and results of the transpose, in surface form."""
+    reverse = Transposition(program, like)
+    cotangents = [Var(_bar_name(a, "y"), a.type) for a in program.results]
+    b = Builder()
+    for v in reverse.params:
+        if v not in reverse.copied:
+            reverse.declare(v, b)
+    seeds = list(zip(program.results, cotangents, strict=True))
+    reverse.block(program.body, seeds, b)
+    return b.block, cotangents, [reverse.bars[v] for v in reverse.params]
+
+
+def _bar_name(atom: Atom, default: str) -> str:
+    return (atom.name.removesuffix("_dot") if isinstance(atom, Var) else default) + "_bar"
+
+
+class Transposition:
+    """Writes cotangents; ``bars`` maps a linear variable to the variable of its cotangent."""
+
+    def __init__(self, program: Program, like: Mapping[Var, Var]):
+        self.params = program.params[len(program.params) - program.linear :]
+        self.like = like
+        self.linear = active_vars(program, self.params)
+        self.bars: dict[Var, Var] = {}
+        reads = Counter(a for s in walk(program.body) for a in atoms_read(s))
+        copies = {s.args[0] for s in program.body if isinstance(s, Let) and s.word.name == "copy"}
+        self.copied = {v for v in self.params if v in copies and reads[v] == 1 and v not in program.results}
+
+    def is_linear(self, atom: Atom) -> bool:
+        return isinstance(atom, Var) and atom in self.linear
+
+    # Cotangent variables
+
+    def declare(self, v: Var, b: Builder, shape: tuple[Atom, ...] = ()) -> None:
+        """A cotangent that starts at zero."""
+        zero = Const(0.0, Type(v.type.dtype))
+        if v.type.rank > 0:
+            shape = shape or tuple(b.shape(self.like[v], axis=k) for k in range(v.type.rank))
+            self.bars[v] = b.full(zero, *shape, dtype=v.type.dtype, name=_bar_name(v, ""))
+        else:
+            bar = self.bars.setdefault(v, Var(_bar_name(v, ""), v.type))
+            b.bind(bar, zero)
+
+    def add(self, target: Atom, value: Atom | None, b: Builder) -> None:
+        """``target_bar += value``; nothing for a constant target or a structural zero."""
+        if value is None or not self.is_linear(target):
+            return
+        bar = self.bars[target]
+        if target.type.rank > 0:
+            b.store(bar, (), value, accumulate=True)
+        else:
+            b.bind(bar, b.add(bar, matched(value, target.type, b)))
+
+    # Statements
+
+    def block(self, block: list[Statement], seeds: list[tuple[Atom, Atom]], b: Builder) -> None:
+        """Constants first, then cotangents set to zero, then ``seeds`` added, then the reverse."""
+        linear = []
+        for s in block:
+            if self.has_linear(s):
+                linear.append(s)
+            else:
+                b.block.append(s)
+        for s in linear:
+            for v in self.bound_here(s):
+                self.declare(v, b, s.args[1:] if isinstance(s, Let) and s.word.name == "full" else self.shape_by(s, b))
+        for target, value in seeds:
+            self.add(target, value, b)
+        for s in reversed(linear):
+            b.line = s.line
+            getattr(self, type(s).__name__.lower())(s, b)
+
+    def has_linear(self, s: Statement) -> bool:
+        return any(
+            self.is_linear(t.target) if isinstance(t, Let) else isinstance(t, Store) and self.is_linear(t.array)
+            for t in walk([s])
+        ) or isinstance(s, (For, While, If)) and any(True for _ in self.bound_here(s))
+
+    def bound_here(self, s: Statement) -> Iterator[Var]:
+        """Linear variables whose cotangents live in the block of ``s``."""
+        if isinstance(s, Let):
+            found = [s.target]
+        elif isinstance(s, (For, While)):
+            found = [c.out for c in s.carries]
+        else:
+            found = [j.out for j in s.joins] if isinstance(s, If) else []
+        yield from (v for v in found if v in self.linear)
+
+    def shape_by(self, s: Statement, b: Builder) -> tuple[Atom, ...]:
+        """Shape of a copied array: that of the cotangent of what it copies."""
+        if isinstance(s, Let) and s.word.name == "copy":
+            source = self.like[s.args[0]] if s.args[0] in self.copied else self.bars[s.args[0]]
+            return tuple(b.shape(source, axis=k) for k in range(source.type.rank))
+        return ()
+
+    def let(self, s: Let, b: Builder) -> None:
+        ct, name = self.bars[s.target], s.word.name
+        if name == "load":
+            b.store(self.bars[s.args[0]], s.args[1:], ct, accumulate=True)
+        elif name == "copy" and s.args[0] in self.copied:
+            self.bars[s.args[0]] = ct
+        elif name in ("copy", "cast", "move"):
+            self.add(s.args[0], ct, b)
+        elif name != "full":
+            for arg, value in self.contributions(s, ct, b):
+                self.add(arg, value, b)
+
+    def contributions(self, s: Let, ct: Any, b: Builder) -> Iterator[tuple[Atom, Atom | None]]:
+        """For each linear argument of a let, what its cotangent gains."""
+        rule = s.word.rule
+        env: dict[str, Any] = dict(zip(rule.args, s.args, strict=True))
+        env |= {f"{a}_shape": self.like.get(v) for a, v in zip(rule.args, s.args, strict=True) if isinstance(v, Var)}
+        env["ct"] = ct
+        for name, arg in zip(rule.args, s.args, strict=True):
+            if self.is_linear(arg):
+                if name not in rule.transposes:
+                    raise UnsupportedError(f"{s.word} has no transpose by its argument {name!r}")
+                yield arg, Writer(env, b, b, frozenset(("ct",))).write(rule.transposes[name])
+
+    def store(self, s: Store, b: Builder) -> None:
+        """``array[index] = value``: the value takes the cotangent, which is then zero."""
+        bar = self.bars[s.array]
+        if self.is_linear(s.value):
+            ct = b.load(bar, *s.index, name=_bar_name(s.value, "")) if s.index else bar
+            self.add(s.value, ct, b)
+        if not s.accumulate:
+            b.store(bar, s.index, 0.0)
+
+    def for_(self, s: For, b: Builder) -> None:
+        carries = [c for c in s.carries if c.inner in self.linear]
+        if any(c.inner.type.rank > 0 for c in carries):
+            raise KernelError(
+                "arrays exchanged inside a loop cannot be differentiated in reverse mode",
+                hint="copy their elements instead, or use forward mode (jvp)",
+                where=f"line {s.line}",
+            )
+        for c in carries:
+            self.bars[c.inner] = Var(_bar_name(c.inner, ""), c.inner.type)
+            b.bind(self.bars[c.inner], self.bars[c.out])
+        body = Builder(line=s.line)
+        leaving = []
+        for c in carries:
+            ct = Var(_bar_name(c.next, "next"), c.inner.type)
+            body.bind(ct, self.bars[c.inner])
+            leaving.append((c.next, ct))
+        for c in carries:
+            body.bind(self.bars[c.inner], Const(0.0, c.inner.type))
+        self.block(s.body, leaving, body)
+        b.block.append(For(s.var, s.start, s.stop, s.step, body.block, [], not s.reverse, s.line))
+        for c in carries:
+            self.add(c.init, self.bars[c.inner], b)
+
+    def if_(self, s: If, b: Builder) -> None:
+        new = If(s.test, [], [], [], s.line)
+        joins = [j for j in s.joins if j.out in self.linear]
+        for block, old, side in ((new.then, s.then, "then"), (new.orelse, s.orelse, "orelse")):
+            seeds = [(getattr(j, side), self.bars[j.out]) for j in joins]
+            self.block(old, seeds, Builder(block, s.line))
+        b.block.append(new)
+
+
+# Statement classes to their methods, beside let and store.
+for _name in ("For", "If"):
+    setattr(Transposition, _name.lower(), getattr(Transposition, _name.lower() + "_"))
