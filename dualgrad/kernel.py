@@ -32,20 +32,20 @@ class Transform(NamedTuple):
 Chain = tuple[Transform, ...]
 
 
-def _missing(*_: Any) -> Any:
+def _not_set(*_: Any) -> Any:
     raise RuntimeError("the hooks of dualgrad.kernel are not set: import dualgrad")
 
 
 @dataclass
 class Hooks:
-    """What a kernel cannot know by itself; ``base`` is a dispatcher with at least one transform in ``chain`` or none.
+    """What a kernel cannot know by itself.
 
-    generate : (base, chain, argtypes) -> Generated
-    interpret : (base, chain, args) -> the function's value at numbers
+    generate : (base, chain, argtypes) -> Generated, for a chain that is not empty
+    interpret : (base, chain, args) -> the derived function's value at numbers
     """
 
-    generate: Callable[[Any, Chain, ArgTypes], Generated] = _missing
-    interpret: Callable[[Any, Chain, tuple[Any, ...]], Any] = _missing
+    generate: Callable[[Any, Chain, ArgTypes], Generated] = _not_set
+    interpret: Callable[[Any, Chain, tuple[Any, ...]], Any] = _not_set
 
 
 hooks = Hooks()
@@ -59,15 +59,15 @@ class Recipe:
     chain: Chain
 
     @property
-    def label(self) -> str:
-        """``grad_rosenbrock``, the function's name."""
-        return "_".join([*(step.name for step in reversed(self.chain)), self.base.__name__])
+    def title(self) -> str:
+        """``grad of rosenbrock``"""
+        steps = [step.name for step in reversed(self.chain)] or ["kernel"]
+        return " of ".join([*steps, self.base.__name__])
 
     @property
-    def title(self) -> str:
-        """``grad of rosenbrock``, for people."""
-        steps = [step.name for step in reversed(self.chain)]
-        return " of ".join([*steps, self.base.__name__]) if steps else f"kernel {self.base.__name__}"
+    def label(self) -> str:
+        """``grad_rosenbrock``"""
+        return self.title.replace(" of ", "_")
 
     @property
     def signature(self) -> inspect.Signature:
@@ -101,11 +101,8 @@ def is_kernel(f: Any) -> bool:
 def derive(base: Any, chain: Chain) -> KernelDispatcher:
     """The kernel that ``chain`` makes of ``base``; of a derived kernel, the longer chain on its base."""
     if not is_kernel(base):
-        raise ArgumentError(
-            f"cannot derive a kernel from {base!r:.80}",
-            why="it is not an @njit function",
-            hint="decorate the function with numba.njit, or pass it through dg.kernel",
-        )
+        why, hint = "it is not an @njit function", "decorate the function with numba.njit, or pass it through dg.kernel"
+        raise ArgumentError(f"cannot derive a kernel from {base!r:.80}", why, hint)
     inner = getattr(base, "recipe", Recipe(base, ()))
     return Recipe(inner.base, inner.chain + chain).dispatcher()
 

@@ -20,16 +20,12 @@ ALL = slice(None)
 
 
 def _interpreted(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a number among the first two arguments interpret the word named like ``f``."""
+    """Let a number as first argument interpret the word named like ``f``."""
     name = f.__name__
 
     @wraps(f)
     def word(x: Any, *rest: Any) -> Any:
-        if type(x) is not ndarray:
-            interpret = getattr(x, "__dualgrad_apply__", None)
-            if interpret is not None:
-                return interpret(name, x, *rest)
-        interpret = getattr(rest[0], "__dualgrad_apply__", None) if rest else None
+        interpret = None if type(x) is ndarray else getattr(x, "__dualgrad_apply__", None)
         return f(x, *rest) if interpret is None else interpret(name, x, *rest)
 
     return word
@@ -42,9 +38,9 @@ def spread(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
     """The transpose of a sum over ``axis`` of an array of this shape."""
     if axis is not None and not keepdims:
         x = np.expand_dims(x, _axes(axis, len(shape)))
-    elif axis is None and not keepdims and np.ndim(x) == 0:
-        x = np.asarray(x)
-    return np.broadcast_to(x, shape).copy()
+    out = np.empty(shape, x.dtype)
+    out[...] = x
+    return out
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
@@ -87,6 +83,22 @@ def broadcast_to_batched(x: Any, shape: Shape) -> Any:
 def sum_to_batched(x: Any, shape: Shape) -> Any:
     fill = (1,) * (x.ndim - 1 - len(shape))
     return np.reshape(sum_to(x, (x.shape[0], *fill, *shape)), (x.shape[0], *shape))
+
+
+def unbroadcast(ct: Any, shape: Shape, lead: int) -> Any:
+    """A cotangent of an elementwise result, summed back to an argument's shape."""
+    return sum_to_batched(ct, shape) if lead else ct if np.shape(ct) == shape else sum_to(ct, shape)
+
+
+def insert_axes(x: Any, count: int) -> Any:
+    """``count`` axes after the leading one, so that what follows broadcasts like the primal."""
+    return np.reshape(x, (x.shape[0], *(1,) * count, *x.shape[1:]))
+
+
+def stacked(series: list[Any]) -> Any:
+    """Coefficients as one array, the order leading."""
+    shape = np.broadcast_shapes(*map(np.shape, series))
+    return np.stack([c if np.shape(c) == shape else np.broadcast_to(c, shape) for c in series])
 
 
 def cumsum_batched(x: Any, axis: int | None) -> Any:
@@ -174,7 +186,7 @@ def _below(index: Any) -> tuple[Any, ...]:
     return (ALL, *index) if isinstance(index, tuple) else (ALL, index)
 
 
-def _fronted(index: Any) -> int | None:
+def fronted(index: Any) -> int | None:
     """Rank of what NumPy moves to the front because a slice separates index arrays; None if it moves nothing."""
     if not isinstance(index, tuple) or is_basic(index):
         return None
@@ -187,12 +199,12 @@ def _fronted(index: Any) -> int | None:
 
 def getitem_batched(x: Any, index: Any) -> Any:
     found = x[_below(index)]
-    front = _fronted(index)
+    front = fronted(index)
     return found if front is None else np.moveaxis(found, front, 0)
 
 
 def scatter_batched(x: Any, index: Any, shape: Shape) -> Any:
-    front = _fronted(index)
+    front = fronted(index)
     return scatter(x if front is None else np.moveaxis(x, 0, front), _below(index), (x.shape[0], *shape))
 
 
@@ -222,14 +234,12 @@ def _adjoint(a: Any) -> Any:
     return np.conj(a) if a.dtype.kind == "c" else a
 
 
-@_interpreted
 def matmul_left_back(x: Any, b: Any, shape: Shape) -> Any:
     """The cotangent of ``a`` of this shape in ``a @ b``."""
     whole = np.matmul(_as_product(x, len(shape), b.ndim), _adjoint(_columns(b)))
     return np.reshape(sum_to(whole, shape if len(shape) > 1 else (1, *shape)), shape)
 
 
-@_interpreted
 def matmul_right_back(x: Any, a: Any, shape: Shape) -> Any:
     """The cotangent of ``b`` of this shape in ``a @ b``."""
     whole = np.matmul(_adjoint(_rows(a)), _as_product(x, a.ndim, len(shape)))

@@ -11,9 +11,8 @@ import inspect
 import logging
 import pickle
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 from numba import config, njit, types
@@ -28,10 +27,10 @@ from numba.core.sigutils import normalize_signature
 
 from ..core.errors import ArgumentError, ProgramError
 from .fingerprint import CannotFingerprint, fingerprint
-from .modules import Place, forget_oldest, import_file, place_for, write
+from .modules import Place, import_file, place_for, write
 
 ArgTypes = tuple[types.Type, ...]
-Recipe = Any  # a `dualgrad.kernel.Recipe`, one floor up
+Recipe = Any  # `dualgrad.kernel.Recipe`, some floors up
 log = logging.getLogger("dualgrad")
 
 
@@ -45,16 +44,17 @@ def holds_number(value: Any) -> bool:
 class KernelDispatcher(CPUDispatcher):
     """A dispatcher whose machine code comes from the source that its recipe generates.
 
-    With an empty chain of transforms it takes the machine code of the recipe's own dispatcher, ``base``.
+    If the recipe has no transforms, it is the machine code of the recipe's ``base``.
     """
+
+    _types_active_call: set[types.Type]
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self._sources: dict[ArgTypes, Path] = {}
         super().__init__(python_twin(recipe) if recipe.chain else recipe.base.py_func, {}, {"nopython": True})
         self.__wrapped__, self.__signature__ = recipe.base, recipe.signature
         self._has_rest = any(p.kind is p.VAR_POSITIONAL for p in recipe.signature.parameters.values())
-        self._fixed = not recipe.chain and not recipe.base._can_compile  # its author gave the only signatures
+        self._fixed = not recipe.chain and not recipe.base._can_compile  # njit was given the signatures
         for result in recipe.base.overloads.values() if self._fixed else ():
             self.add_overload(result)
 
@@ -77,16 +77,8 @@ class KernelDispatcher(CPUDispatcher):
             return None  # nopython callers convert their arguments
         with global_compiler_lock, self._compiling_counter:
             if argtypes not in self.overloads:
-                self.add_overload(self._compile_new(argtypes))
+                self.add_overload(obtain(self.recipe, argtypes))
             return self.overloads[argtypes].entry_point
-
-    def _compile_new(self, argtypes: ArgTypes) -> CompileResult:
-        if self.recipe.chain:
-            compiled = obtain(self.recipe, argtypes)
-            self._sources[argtypes] = compiled.source
-            return compiled.result
-        self.recipe.base.compile(argtypes)
-        return self.recipe.base.overloads[argtypes]
 
     def _compile_for_args(self, *args: Any, **kwargs: Any) -> Any:
         """Where dispatch in C arrives with arguments it has no code for; it then calls what is returned."""
@@ -96,13 +88,13 @@ class KernelDispatcher(CPUDispatcher):
         if self._fixed:
             return self.recipe.base
         for name, value in zip(self.__signature__.parameters, args):
-            if self.recipe.chain and self.typeof_pyval(value) is types.pyobject:
+            if self.typeof_pyval(value) is types.pyobject:
                 raise ArgumentError(
-                    f"{self.recipe.title} cannot take a {type(value).__qualname__} as {name!r}",
-                    why="numba has no type for it",
+                    f"{self.recipe.title} cannot take {name} = {value!r:.60}",
+                    why=f"numba has no type for {type(value).__qualname__}",
                     hint="pass numbers, NumPy arrays, or tuples of these",
                 )
-        return super()._compile_for_args(*args, **kwargs)
+        return super()._compile_for_args(*args, **kwargs)  # type: ignore[misc]
 
     def typeof_pyval(self, value: Any) -> types.Type:
         """As in numba; but numbers have no type, and would raise if they were asked."""
@@ -117,9 +109,8 @@ class KernelDispatcher(CPUDispatcher):
         """Generated source for numba types or example values; without arguments, of all that was compiled."""
         if not self.recipe.chain:
             return inspect.getsource(self.py_func)
-        if not args:
-            return "\n\n".join(path.read_text(encoding="utf-8") for path in self._sources.values())
-        return self.recipe.generate(tuple(a if isinstance(a, types.Type) else self.typeof_pyval(a) for a in args)).source
+        given = tuple(arg if isinstance(arg, types.Type) else self.typeof_pyval(arg) for arg in args)
+        return "\n\n".join(self.recipe.generate(argtypes).source for argtypes in ([given] if args else self.overloads))
 
 
 def python_twin(recipe: Recipe) -> Callable[..., Any]:
@@ -130,28 +121,22 @@ def python_twin(recipe: Recipe) -> Callable[..., Any]:
         bound.apply_defaults()
         return recipe.interpret(bound.args)
 
-    defaults = (parameter.default for parameter in recipe.signature.parameters.values())
-    twin.__defaults__ = tuple(default for default in defaults if default is not inspect.Parameter.empty)
     twin.__signature__ = recipe.signature  # type: ignore[attr-defined]
+    twin.__defaults__ = tuple(p.default for p in recipe.signature.parameters.values() if p.default is not p.empty)
     twin.__name__ = twin.__qualname__ = recipe.label
     twin.__module__ = recipe.base.__module__
     twin.__doc__ = f"{recipe.title}, compiled by dualgrad.\n\n{recipe.base.__doc__ or ''}".rstrip()
     return twin
 
 
-class Compiled(NamedTuple):
-    """Machine code, the file with its source, and the dispatcher that owns it."""
-
-    result: CompileResult
-    source: Path
-    owner: Any = None
+_compiled: dict[Place, Any] = {}  # compile results, for the life of the process, as modules are
 
 
-_compiled: dict[Place, Compiled] = {}  # for the life of the process, as modules are
-
-
-def obtain(recipe: Recipe, argtypes: ArgTypes) -> Compiled:
-    """Machine code from memory, from disk, or from newly generated source, whichever is there first."""
+def obtain(recipe: Recipe, argtypes: ArgTypes) -> Any:
+    """Numba's compile result from memory, from disk, or from new source, whichever is there first."""
+    if not recipe.chain:
+        recipe.base.compile(argtypes)
+        return recipe.base.overloads[argtypes]
     place = place_for(recipe.label, fingerprint_of(recipe, argtypes))
     if place not in _compiled:
         _compiled[place] = load(place) or build(place.writable(), recipe, argtypes)
@@ -161,15 +146,14 @@ def obtain(recipe: Recipe, argtypes: ArgTypes) -> Compiled:
 def fingerprint_of(recipe: Recipe, argtypes: ArgTypes) -> str | None:
     """Fingerprint of function, transforms, argument types, compiler and processor; None if one of them has none."""
     target = cpu_target.target_context.codegen().magic_tuple()
-    compiler = numba.__version__, target, str(config.OPT), config.BOUNDSCHECK
     try:
-        return fingerprint(recipe.base, recipe.chain, argtypes, compiler)
+        return fingerprint(recipe.base, recipe.chain, argtypes, numba.__version__, target, config.BOUNDSCHECK)  # type: ignore
     except CannotFingerprint as reason:
-        log.info("%s is compiled anew in each process, because it depends on the %s", recipe.title, reason)
+        log.info("%s is compiled anew in each process: it depends on %s", recipe.title, reason)
         return None
 
 
-def load(place: Place) -> Compiled | None:
+def load(place: Place) -> Any | None:
     """Machine code from disk, with no type inference, or None.
 
     Numba's own loader first refreshes its registries, 0.2 s of imports that only compiling needs: finished code
@@ -188,35 +172,31 @@ def load(place: Place) -> Compiled | None:
         return None
     target.insert_user_function(result.entry_point, result.fndesc, [result.library])
     log.info("loaded %s in %.3f s", place.source, perf_counter() - start)
-    return Compiled(result, place.source)
+    return result
 
 
-def build(place: Place, recipe: Recipe, argtypes: ArgTypes) -> Compiled:
+def build(place: Place, recipe: Recipe, argtypes: ArgTypes) -> Any:
     """Generate the source, import it, compile its entry, and keep the machine code beside it."""
     start = perf_counter()
     source, entry, injected = recipe.generate(argtypes)
     write(place.source, source)
-    owner = njit(**flags_of(recipe.base))(getattr(import_file(place.source, injected), entry))
+    module = import_file(place.source, injected)
+    owner = njit(**flags_of(recipe.base))(getattr(module, entry))
+    setattr(module, entry, owner)  # it owns the machine code and must live
     try:
         owner.compile(argtypes)
     except errors.ForceLiteralArg:
         raise
     except errors.NumbaError as problem:
         raise ProgramError(f"numba refuses the source of {recipe.title}: {place.source}", why=str(problem)) from problem
-    compiled = Compiled(owner.overloads[argtypes], place.source, owner)
-    if place.lasting and not compiled.result.library.has_dynamic_globals:
-        keep(place, compiled.result, linked=bool(injected))
+    result = owner.overloads[argtypes]
+    if place.lasting and not result.library.has_dynamic_globals:
+        try:
+            write(place.binary, dumps((bool(injected), result._reduce())))
+        except Exception as problem:  # a full disk, or a constant that cannot be pickled
+            log.warning("%s cannot be written: %r", place.binary, problem)
     log.info("compiled %s%s in %.2f s: %s", recipe.title, argtypes, perf_counter() - start, place.source)
-    return compiled
-
-
-def keep(place: Place, result: CompileResult, linked: bool) -> None:
-    """Write machine code to disk; a refusal costs only the next process its time."""
-    try:
-        write(place.binary, dumps((linked, result._reduce())))
-        forget_oldest(place.folder)
-    except Exception as problem:  # a full disk, or a constant that cannot be pickled
-        log.warning("%s cannot be written: %r", place.binary, problem)
+    return result
 
 
 def flags_of(base: Any) -> dict[str, Any]:
@@ -225,5 +205,5 @@ def flags_of(base: Any) -> dict[str, Any]:
     A derivative divides where its function does not (``sqrt`` at 0), so division follows NumPy; a ZeroDivisionError
     of the original is the generator's to write out.  These fast-math flags keep NaN and infinities.
     """
-    fast = {"contract", "reassoc", "nsz"}
-    return dict(nogil=True, error_model="numpy", fastmath=fast, boundscheck=base.targetoptions.get("boundscheck"))
+    flags = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+    return {**flags, "boundscheck": base.targetoptions.get("boundscheck")}

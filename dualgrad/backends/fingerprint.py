@@ -2,17 +2,14 @@
 
 The walk starts at a function and visits its code and the code inside it, constants, defaults, closure cells, and
 every global or module attribute that this code names; functions and dispatchers met there in the same way.  Line
-numbers and file names are left out: moving a function in its file keeps its derivative.  Python's library, NumPy,
-SciPy, numba and dualgrad count by name and version.
-
-An object of another kind takes part through a method ``__dualgrad_fingerprint__`` that returns what it depends on.
-Without one it raises `CannotFingerprint`, and what cannot be fingerprinted is not cached: stale derivatives are
-wrong derivatives.
+numbers and file names are left out: moving a function keeps its derivative.  Python's library, NumPy, SciPy, numba
+and dualgrad count by name and version.  An object of another kind takes part through ``__dualgrad_fingerprint__()``,
+which returns what it depends on; without that it raises `CannotFingerprint`, and the kernel is not cached: stale
+derivatives are wrong derivatives.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,26 +40,22 @@ def fingerprint(*things: Any) -> str:
 @cache
 def versions() -> tuple[str, ...]:
     """Python, NumPy, and the text of dualgrad itself."""
-    package = Path(__file__).parent.parent
-    own = hashlib.blake2b()
+    package, own = Path(__file__).parent.parent, hashlib.blake2b()
     for path in sorted(package.rglob("*.py")):
         own.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return sys.version, np.__version__, own.hexdigest()
 
 
-def _feed(digest: Any, thing: Any, met: dict[int, tuple[str, Any]]) -> None:
+def _feed(digest: Any, thing: Any, met: dict[int, tuple[int, Any]]) -> None:
     """Write a thing and its parts, each with kind and lengths so that no two things read alike.
 
-    ``met`` numbers the things with an identity (it keeps them alive, so ids stay theirs): cycles end there.
+    ``met`` numbers the things with an identity (and keeps them alive, so their ids stay theirs): cycles end there.
     """
-    if id(thing) in met:
-        kind, data, parts = "again", met[id(thing)][0], ()
-    else:
-        kind, data, parts = describe(thing)
-        if kind in ("function", "dispatcher", "own"):
-            met[id(thing)] = (str(len(met)), thing)
-    data, parts = data.encode() if isinstance(data, str) else data, tuple(parts)
-    digest.update(f"{kind} {len(data)} {len(parts)}:".encode() + data)
+    kind, data, parts = describe(thing) if id(thing) not in met else ("again", str(met[id(thing)][0]), ())
+    if kind in ("function", "dispatcher", "own"):
+        met[id(thing)] = (len(met), thing)
+    raw, parts = data.encode() if isinstance(data, str) else data, list(parts)
+    digest.update(f"{kind} {len(raw)} {len(parts)}:".encode() + raw)
     for part in parts:
         _feed(digest, part, met)
 
@@ -72,36 +65,36 @@ def describe(thing: Any) -> Description:
     kind = type(thing)
     if kind in LITERALS:
         return kind.__name__, repr(thing), ()
-    if isinstance(thing, enum.Enum):
-        return "member", thing.name, (kind, thing.value)
     if isinstance(thing, (tuple, list)):
-        return ("sequence", kind.__name__, thing) if kind in (tuple, list) else ("instance", "", (kind, *thing))
-    if kind is dict:
-        return "dict", "", thing.items()
-    if kind in (set, frozenset):
-        return "set", "", sorted(thing, key=repr)
+        return "sequence", f"{kind.__qualname__} {getattr(kind, '_fields', '')}", thing
+    if kind in (dict, set, frozenset):
+        return kind.__name__, "", thing.items() if kind is dict else sorted(thing, key=repr)
     if isinstance(thing, np.dtype):
         return "dtype", str(thing), ()
     if isinstance(thing, (np.generic, np.ndarray)) and not thing.dtype.hasobject:
         array = np.asarray(thing)
-        return "array", array.tobytes(), (str(array.dtype), array.shape, array.strides, array.flags.writeable)
+        return "array", array.tobytes(), (array.dtype, array.shape, array.strides, array.flags.writeable)
     if isinstance(thing, CodeType):
         return _describe_code(thing)
     if isinstance(thing, ModuleType):
         return "module", thing.__name__, ()
-    if callable(getattr(thing, "__dualgrad_fingerprint__", None)) and not isinstance(thing, type):
+    if hasattr(thing, "__dualgrad_fingerprint__") and not isinstance(thing, type):
         return "own", "", (thing.__dualgrad_fingerprint__(),)
-    if kind.__module__.startswith("numba."):
-        return _describe_numba(thing)
     if counts_by_version(thing):
-        return "named", f"{thing.__module__}.{thing.__name__}", (_version_of(thing.__module__),)
-    if isinstance(thing, np.ufunc) and "(vectorized)" not in thing.__name__:
+        package = sys.modules.get(thing.__module__.partition(".")[0])
+        return "named", f"{thing.__module__}.{thing.__name__}", (str(getattr(package, "__version__", "")),)
+    if isinstance(thing, np.ufunc) and "(vectorized)" not in thing.__name__:  # frompyfunc's say so
         return "ufunc", thing.__name__, ()
     if isinstance(thing, FunctionType):
         return _describe_function(thing)
-    if isinstance(thing, type):
-        return _describe_class(thing)
-    raise CannotFingerprint(f"{kind.__module__}.{kind.__qualname__} object {thing!r:.80}")
+    if isinstance(thing, type) and issubclass(thing, (tuple, BaseException)):
+        fields = getattr(thing, "_fields", ()), getattr(thing, "_field_defaults", {})
+        return "class", f"{thing.__module__}.{thing.__qualname__}", fields
+    if kind.__module__.startswith("numba.") and hasattr(thing, "py_func"):
+        return "dispatcher", "", (thing.py_func, thing.targetoptions, thing.locals)
+    if hasattr(thing, "mangling_args"):  # a numba type; numba too knows it by its class and key
+        return "type", kind.__qualname__, (thing.dispatcher if hasattr(thing, "dispatcher") else thing.key,)
+    raise CannotFingerprint(f"{kind.__module__}.{kind.__qualname__} {thing!r:.80}")
 
 
 def counts_by_version(thing: Any) -> bool:
@@ -112,10 +105,6 @@ def counts_by_version(thing: Any) -> bool:
     if isinstance(thing, FunctionType) and thing.__globals__ is not vars(sys.modules.get(module, sys)):
         return False  # a function that only claims to come from there
     return module.partition(".")[0] in BY_VERSION
-
-
-def _version_of(module: str) -> str:
-    return str(getattr(sys.modules.get(module.partition(".")[0]), "__version__", ""))
 
 
 def _describe_code(code: CodeType) -> Description:
@@ -147,32 +136,3 @@ def _look_up(names: list[str], scope: Mapping[str, Any], path: tuple[str, ...] =
             yield name, value
             if isinstance(value, ModuleType) and value.__name__ not in path and not counts_by_version(value):
                 yield from _look_up(names, vars(value), (*path, value.__name__))
-
-
-def _describe_numba(thing: Any) -> Description:
-    """Dispatchers by their function and options, compiled ufuncs by their dispatcher, types by name and key."""
-    if hasattr(thing, "py_func"):
-        return "dispatcher", "", (thing.py_func, thing.targetoptions, thing.locals)
-    if hasattr(thing, "_dispatcher"):
-        return "vectorized", "", (thing._dispatcher,)
-    if hasattr(thing, "dispatcher"):
-        return "type of dispatcher", "", (thing.dispatcher,)
-    if hasattr(thing, "mangling_args"):
-        if isinstance(getattr(thing, "types", None), tuple):
-            return "type", type(thing).__name__, (thing.types, getattr(thing, "instance_class", None))
-        text = f"{type(thing).__name__} {thing.name} {thing.key!r}"
-        if " at 0x" not in text and "type(" not in text:
-            return "type", text, ()
-    raise CannotFingerprint(f"numba object {thing!r:.80}")
-
-
-def _describe_class(thing: type) -> Description:
-    """Named tuples by their fields, enumerations by their members, exceptions by name."""
-    name = f"{thing.__module__}.{thing.__qualname__}"
-    if issubclass(thing, tuple) and hasattr(thing, "_fields"):
-        return "named tuple", name, (thing._fields, thing._field_defaults)
-    if issubclass(thing, enum.Enum):
-        return "enumeration", name, [(member.name, member.value) for member in thing]
-    if issubclass(thing, BaseException):
-        return "exception", name, ()
-    raise CannotFingerprint(f"class {name}")

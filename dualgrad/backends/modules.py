@@ -1,11 +1,10 @@
 """A generated kernel lives in a real file that is imported as a module.
 
-Machine code can be kept on disk only if its module can be found again by name, a traceback shows only lines of a
-file, and a reader opens only files.  Two files stand side by side: ``dualgrad_grad_f_<fingerprint>.py``, the source,
-and ``.nbc`` with the same name, numba's machine code.  They are kept in the folder that the environment variable
-``DUALGRAD_CACHE_DIR`` names, by default ``dualgrad`` in the user's cache folder; the least recently used go first.
-Files appear by renaming, so processes may share a folder.  What has no fingerprint, or no folder to write to, goes to
-a private folder that is removed when the process ends.
+Machine code can be loaded again only if its module can be found by name, a traceback shows only lines of a file, and
+a reader opens only files.  Two files stand side by side: ``dualgrad_grad_f_<fingerprint>.py``, the source, and
+``.nbc`` of the same name, numba's machine code.  They are kept in the folder that ``DUALGRAD_CACHE_DIR`` names, by
+default in the user's cache folder; files appear by renaming, so processes may share it.  What has no fingerprint, or
+no folder to write to, goes to a private folder that is removed when the process ends.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
-
-MOST_KEPT = 1000  # kernels in the cache folder, some 50 kB each
 
 
 class Generated(NamedTuple):
@@ -55,35 +52,27 @@ class Place(NamedTuple):
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
         except OSError:
-            return Place(scratch_folder(), self.name, lasting=False)
+            return Place(Path(_scratch().name), self.name, lasting=False)
         return self
 
 
 def place_for(label: str, fingerprint: str | None) -> Place:
     """The place of a kernel: named by its fingerprint, or a new one in the scratch folder if it has none."""
     name = f"dualgrad_{re.sub(r'[^0-9A-Za-z]', '_', label)[:80]}_{fingerprint or secrets.token_hex(10)}"
-    return Place(cache_folder(), name) if fingerprint else Place(scratch_folder(), name, lasting=False)
+    return Place(cache_folder(), name) if fingerprint else Place(Path(_scratch().name), name, lasting=False)
 
 
 def cache_folder() -> Path:
     """``DUALGRAD_CACHE_DIR``, or the folder in which the platform keeps a user's caches."""
     if wanted := os.environ.get("DUALGRAD_CACHE_DIR"):
         return Path(wanted).expanduser().absolute()
-    home = Path(os.path.expanduser("~"))
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "dualgrad" / "Cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "dualgrad"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "dualgrad"
-
-
-def scratch_folder() -> Path:
-    """A folder that only this user can read and that ends with the process."""
-    return Path(_scratch().name)
+    usual = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(usual)) / "dualgrad"
 
 
 @cache
 def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that only this user can read and that ends with the process."""
     return tempfile.TemporaryDirectory(prefix="dualgrad-", ignore_cleanup_errors=True)
 
 
@@ -97,14 +86,6 @@ def write(path: Path, data: str | bytes) -> None:
     except BaseException:
         os.unlink(draft)
         raise
-
-
-def forget_oldest(folder: Path, most: int = MOST_KEPT) -> None:
-    """Remove the kernels that were not used for longest (a load touches its file) beyond the ``most`` newest."""
-    ages = {path: path.stat().st_mtime for path in folder.glob("dualgrad_*.nbc")}
-    for path in sorted(ages, key=ages.__getitem__)[: max(0, len(ages) - most)]:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".py").unlink(missing_ok=True)
 
 
 def import_file(path: Path, injected: Mapping[str, Any] | None = None) -> ModuleType:
@@ -128,14 +109,11 @@ class _Finder:
         if not re.fullmatch(r"dualgrad_\w+_[0-9a-f]{20}", name):
             return None
         file = cache_folder() / f"{name}.py"
-        return spec_from_file_location(name, file) if file.exists() else ModuleSpec(name, _Finder)  # type: ignore
+        return spec_from_file_location(name, file) if file.exists() else ModuleSpec(name, _Finder())  # type: ignore
 
-    @staticmethod
-    def create_module(spec: ModuleSpec) -> None: ...
+    def create_module(self, spec: ModuleSpec) -> None: ...
 
-    @staticmethod
-    def exec_module(module: ModuleType) -> None: ...
+    def exec_module(self, module: ModuleType) -> None: ...
 
 
-if _Finder not in sys.meta_path:
-    sys.meta_path.append(_Finder)  # type: ignore[arg-type]
+sys.meta_path.append(_Finder)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ import numpy as np
 from dualgrad.core.build import Builder
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import BOOL, FLOAT, Const, Let, Program, Type, Var, const
-from dualgrad.core.words import Word
+from dualgrad.core.words import WORDS, Word
 from dualgrad.transforms.jet import Recurrence, Series
 from dualgrad.transforms.jvp import tangent
 from dualgrad.transforms.linearize import free_vars
@@ -79,16 +79,26 @@ class OneWord:
         """The tangent's statements; a word with a leading axis where directions lead."""
         found = dict(zip(self.sources, self.dots, strict=True))
         dots = [found.get(a) if isinstance(a, Var) else None for a in self.args]
-        return tangent(self.let, dots, b)
+        return tangent(self.let, dots, b, batched=self.lifted and not self.pattern.word.elementwise)
 
     @property
     def lifted(self) -> bool:
         return self.pattern.lift is not None
 
 
+class Special:
+    """``scipy.special``, imported when first needed."""
+
+    def __getattr__(self, name: str) -> Any:
+        from scipy import special
+
+        return getattr(special, name)
+
+
 def run(source: str, name: str) -> Callable[..., Any]:
     """The function that a text defines."""
-    namespace: dict[str, Any] = {**vars(arrays), "np": np, "math": math, "__dualgrad_generated__": True}
+    namespace: dict[str, Any] = {**vars(arrays), "np": np, "math": math, "special": Special()}
+    namespace["__dualgrad_generated__"] = True
     exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)
     return namespace[name]
 
@@ -168,6 +178,8 @@ def _reduced(one: OneWord, pull: Program) -> str:
 def jet_step(pattern: Pattern) -> Callable[..., Any]:
     """``step(*args) -> coefficients``; active arguments are coefficient arrays, the order leading."""
     one = OneWord(pattern)
+    if pattern.word.kind == "linear" and not pattern.word.elementwise:  # orders are one more leading axis
+        return jet_of_linear(one)
     body, allocations = Builder(), Builder()
     size = Var("size", Type("int64"))
 
@@ -186,8 +198,14 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
     memory = y.memory
     if memory is None:
         memory = recurrence.new(first).memory
-    program = ssa(Program("step", [*one.params, size], allocations.block + body.block, [memory]))
-    names = [v.name for v in program.params[:-1]]
-    lead = one.sources[0].name
+    program = tidy(ssa(Program("step", [*one.params, size], allocations.block + body.block, [memory])))
+    names, lead = [v.name for v in one.params], one.sources[0].name
     text = to_source(program, header(names, f"{program.params[-1].name} = len({lead})"), "return stacked({0})")
     return run(text, "step")
+
+
+def jet_of_linear(one: OneWord) -> Callable[..., Any]:
+    """A structural word acts on all coefficients at once."""
+    b = Builder()
+    y = b.emit(WORDS[f"{one.pattern.word.name}_batched"], *one.args)
+    return run(to_source(tidy(ssa(Program("step", one.params, b.block, [y])))), "step")

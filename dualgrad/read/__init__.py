@@ -1,11 +1,11 @@
 """The source of an ``@njit`` function becomes a program; what cannot be differentiated stops at the fence.
 
 Reading order: `source` (syntax tree, names, refusals) → `jumps` (break, continue, return)
-→ `values` (what an expression can mean) → `expressions` → `calls` → `statements`.
+→ `values` (what a name can mean) → `expressions` → `calls` → `loops` → `statements` → `kernels`.
 """
 
+from .kernels import read_kernel
 from .numba_types import types_of
-from .statements import read_kernel
 from .values import Read
 
 __all__ = ["Read", "read_kernel", "types_of"]

@@ -17,15 +17,16 @@ from dualgrad import rules  # noqa: F401  (fills the table)
 from dualgrad.core.program import Atom, Const, const
 from dualgrad.core.words import WORDS
 
-from .values import Array, Splice, Static, Value, argtype, wrap
+from .values import Array, Static, Value, wrap
 
 if TYPE_CHECKING:
-    from .expressions import Expressions
+    from .kernels import Reader
 
 OTHER_NAMES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
     "atanh": "arctanh", "fabs": "absolute", "pow": "power", "abs": "absolute", "gamma": "gamma", "lgamma": "gammaln",
 }  # fmt: skip
+LIBRARIES = ("numpy", "scipy", "numba")
 TO_INTEGER = {math.floor: "floor", math.ceil: "ceil", math.trunc: "trunc", round: "rint"}
 
 
@@ -40,11 +41,11 @@ def scalar_words() -> dict[Any, str]:
     return {**found, math.fabs: "absolute", np.logical_and: "and_", np.logical_or: "or_", np.logical_not: "not_"}
 
 
-def read_call(r: Expressions, node: ast.Call) -> Value:
+def read_call(r: Reader, node: ast.Call) -> Value:
     """What a call means."""
     for part in (*node.args, *node.keywords):
         if isinstance(part, ast.Starred) or isinstance(part, ast.keyword) and part.arg is None:
-            r.source.fence(ast.Starred(), node)
+            r.source.fence(node, "a star argument", "write the arguments out")
     if isinstance(node.func, ast.Attribute):
         base = r.value(node.func.value)
         if isinstance(base, Array):
@@ -65,10 +66,10 @@ def read_call(r: Expressions, node: ast.Call) -> Value:
 
 
 def is_user_function(function: Any) -> bool:
-    return isinstance(function, FunctionType) and function.__module__.partition(".")[0] not in ("numpy", "scipy", "numba")
+    return isinstance(function, FunctionType) and function.__module__.partition(".")[0] not in LIBRARIES
 
 
-def unsupported(r: Expressions, node: ast.Call) -> Any:
+def unsupported(r: Reader, node: ast.Call) -> Any:
     r.source.refuse(
         node, f"{ast.unparse(node.func)}(...) cannot be differentiated in a kernel",
         "it is no word of the table, no buffer, and no other kernel",
@@ -76,7 +77,7 @@ def unsupported(r: Expressions, node: ast.Call) -> Any:
     )  # fmt: skip
 
 
-def arguments(r: Expressions, node: ast.Call, names: str) -> dict[str, Value]:
+def arguments(r: Reader, node: ast.Call, names: str) -> dict[str, Value]:
     """The call's arguments by name (a name with ``?`` may be missing)."""
     wanted = names.split()
     given = dict(zip((n.rstrip("?") for n in wanted), node.args, strict=False))
@@ -88,41 +89,41 @@ def arguments(r: Expressions, node: ast.Call, names: str) -> dict[str, Value]:
     return {name: r.value(value) for name, value in given.items()}
 
 
-def word(r: Expressions, node: ast.Call, name: str) -> Atom:
+def word(r: Reader, node: ast.Call, name: str) -> Atom:
     values = arguments(r, node, " ".join(WORDS[name].rule.args)) if not node.keywords else unsupported(r, node)
     return r.apply(node, name, *(r.number(n, v) for n, v in zip(node.args, values.values(), strict=True)))
 
 
-def to_integer(r: Expressions, node: ast.Call, name: str) -> Atom:
+def to_integer(r: Reader, node: ast.Call, name: str) -> Atom:
     return r.cast(word(r, node, name), "int64")
 
 
-def extreme(r: Expressions, node: ast.Call, name: str) -> Atom:
+def extreme(r: Reader, node: ast.Call, name: str) -> Atom:
     if len(node.args) < 2 or node.keywords:
         unsupported(r, node)
     return r.fold(name, tuple(r.atom(n) for n in node.args))
 
 
-def clip(r: Expressions, node: ast.Call) -> Atom:
+def clip(r: Reader, node: ast.Call) -> Atom:
     x, low, high = (r.number(node, v) for v in arguments(r, node, "x low high").values())
     return r.b.minimum(r.b.maximum(x, low), high)
 
 
-def length(r: Expressions, node: ast.Call) -> Atom:
+def length(r: Reader, node: ast.Call) -> Atom:
     (value,) = arguments(r, node, "x").values()
     if type(value) is tuple:
         return const(len(value))
     return r.shape(value)[0] if isinstance(value, Array) else r.number(node, None)
 
 
-def copy(r: Expressions, node: ast.Call, array: Array | None = None) -> Array:
+def copy(r: Reader, node: ast.Call, array: Array | None = None) -> Array:
     found = array or arguments(r, node, "array")["array"]
     if not isinstance(found, Array) or found.prefix:
         r.source.refuse(node, "only whole arrays can be copied in a kernel", hint="make a buffer and write the loop")
     return Array(r.b.copy(found.var))
 
 
-def buffer(r: Expressions, node: ast.Call, fill: float | None, like: bool) -> Array:
+def buffer(r: Reader, node: ast.Call, fill: float | None, like: bool) -> Array:
     """``np.zeros(shape, dtype)`` and its relatives; ``fill`` is None where it is an argument."""
     given = arguments(r, node, ("model" if like else "shape") + (" fill_value" if fill is None else "") + " dtype?")
     model, value = next(iter(given.values())), given.get("fill_value", const(fill or 0.0))
@@ -137,7 +138,7 @@ def buffer(r: Expressions, node: ast.Call, fill: float | None, like: bool) -> Ar
     return Array(r.b.full(r.cast(value, dtype), *shape, dtype=dtype))
 
 
-def vector(r: Expressions, node: ast.Call) -> Array:
+def vector(r: Reader, node: ast.Call) -> Array:
     """``np.array([a, b, c])`` of numbers."""
     if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], (ast.List, ast.Tuple)):
         unsupported(r, node)
@@ -149,7 +150,7 @@ def vector(r: Expressions, node: ast.Call) -> Array:
     return Array(array)
 
 
-def kernel(r: Expressions, node: ast.Call, function: Any) -> Value:
+def kernel(r: Reader, node: ast.Call, function: Any) -> Value:
     """Another kernel: its program, with the arguments in place of its parameters."""
     try:
         bound = inspect.signature(getattr(function, "py_func", function)).bind(
@@ -163,13 +164,7 @@ def kernel(r: Expressions, node: ast.Call, function: Any) -> Value:
     for a in args:
         if isinstance(a, Static) or a is None:
             r.source.refuse(node, f"an argument of {ast.unparse(node.func)} is neither number nor array")
-    try:
-        splice = Splice(r.callee(node, function, [argtype(a) for a in args]), args, node.lineno)
-    except NotImplementedError:
-        r.source.refuse(node, f"{ast.unparse(node.func)} copies an array of which it is given a part",
-                        hint="copy the part by a loop and pass the copy")  # fmt: skip
-    r.b.block.extend(splice.body)
-    return splice.result
+    return r.inline(node, function, args)
 
 
 HANDLERS: dict[Any, Callable[[Any, ast.Call], Value]] = {

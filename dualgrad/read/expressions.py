@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.build import Builder
-from dualgrad.core.program import BOOL, Atom, Const, For, If, Let, Statement, Type, Var, const
+from dualgrad.core.program import BOOL, Atom, Const, For, If, Let, Statement, Var, const
 from dualgrad.core.words import WORDS
 
 from .calls import read_call
 from .source import Source
-from .values import Array, Bound, Static, Unclear, Value, leaves, mapped, wrap
+from .values import Array, Bound, Static, Unclear, Value, cast_literal, leaves, unified, wrap
 
 BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power", ast.FloorDiv: "floordiv",
@@ -46,6 +46,7 @@ class Expressions:
 
     source: Source
     local: set[str]  # every name the function binds
+    inlined: bool = False
 
     def __init__(self) -> None:
         self.env: dict[str, Bound] = {}
@@ -62,6 +63,12 @@ class Expressions:
             yield
         finally:
             self.b.block = outer
+
+    def apart(self, read: Callable[[], Any]) -> tuple[Any, list[Statement]]:
+        """What is read, and the statements it takes, in a block of their own."""
+        block: list[Statement] = []
+        with self.into(block):
+            return read(), block
 
     # Values
 
@@ -94,7 +101,7 @@ class Expressions:
             return const(node.value)
         if node.value is None or node.value is ...:
             self.source.refuse(node, f"{node.value} is used as a value", hint="use numbers and arrays")
-        self.source.fence(ast.JoinedStr(), node)
+        self.source.fence(node, "a string", "keep texts outside of the kernel")
 
     def value_Name(self, node: ast.Name) -> Value:
         bound = self.env.get(node.id)
@@ -152,8 +159,11 @@ class Expressions:
             if not isinstance(k, Const) or k.type.dtype != "int64" or not -len(base) <= k.value < len(base):
                 self.source.refuse(node, "a tuple is indexed by a value not known in advance", hint="use an array")
             return base[k.value]
-        part = self.element(node, base)
-        return part if part.type.rank else self.load(part)
+        return self.part(self.element(node, base))
+
+    def part(self, place: Array) -> Value:
+        """An element, or the part of an array that a few indices leave."""
+        return Array(place.var, tuple(map(self.stable, place.prefix))) if place.type.rank else self.load(place)
 
     def element(self, node: ast.Subscript, base: Value) -> Array:
         """The place that a subscript names."""
@@ -214,7 +224,7 @@ class Expressions:
     def binary(self, node: ast.AST, op: ast.operator, a: Atom, b: Atom) -> Atom:
         logic = a.type.dtype == b.type.dtype == "bool" and LOGIC.get(type(op))
         name = logic or BINARY.get(type(op))
-        return self.apply(node, name, a, b) if name else self.source.fence(op, node, f"the operator {type(op).__name__}")
+        return self.apply(node, name, a, b) if name else self.source.fence(node, f"the operator {type(op).__name__}")
 
     def value_UnaryOp(self, node: ast.UnaryOp) -> Atom:
         if isinstance(node.op, ast.Not):
@@ -222,14 +232,14 @@ class Expressions:
             return const(not a.value) if isinstance(a, Const) else self.b.not_(a)
         a = self.atom(node.operand)
         if isinstance(node.op, ast.Invert):
-            return self.b.not_(a) if a.type.dtype == "bool" else self.source.fence(node.op, node, "the operator ~")
+            return self.b.not_(a) if a.type.dtype == "bool" else self.source.fence(node, "the operator ~")
         return self.b.neg(a) if isinstance(node.op, ast.USub) else a
 
     def value_Compare(self, node: ast.Compare) -> Atom:
         left, result = self.atom(node.left), None
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             if type(op) not in COMPARE:
-                self.source.fence(op, node, f"the comparison {type(op).__name__}")
+                self.source.fence(node, f"the comparison {type(op).__name__}")
 
             def step(op: ast.cmpop = op, right_node: ast.expr = right_node) -> Atom:
                 nonlocal left
@@ -253,19 +263,16 @@ class Expressions:
 
     def value_BoolOp(self, node: ast.BoolOp) -> Atom:
         for part in node.values:
-            with self.into([]):
-                if self.atom(part).type != BOOL:
-                    self.source.refuse(node, f"the value of {ast.unparse(node)} is not a truth value",
-                                       "`and` and `or` would choose between numbers", "write a if c else b")  # fmt: skip
+            if self.apart(lambda part=part: self.atom(part))[0].type != BOOL:
+                what = f"the value of {ast.unparse(node)} is not a truth value"
+                self.source.refuse(node, what, "`and` and `or` would choose between numbers", "write a if c else b")
         return self.truth(node)
 
     def both(self, conjunction: bool, left: Atom, read_right: Callable[[], Atom]) -> Atom:
         """``left and right`` (or ``or``): the right side is worked out only where it is needed."""
         if isinstance(left, Const):
             return read_right() if bool(left.value) is conjunction else left
-        block: list[Statement] = []
-        with self.into(block):
-            right = read_right()
+        right, block = self.apart(read_right)
         if all(isinstance(s, Let) and s.word.name in HARMLESS for s in block):
             self.b.block.extend(block)
             if isinstance(right, Const):
@@ -275,19 +282,16 @@ class Expressions:
         self.b.bind(test, left)
         with self.into(block):
             self.b.bind(test, right)
-        self.b.block.append(If(test, block, [], [], self.b.line) if conjunction else If(test, [], block, [], self.b.line))
+        branches = (block, []) if conjunction else ([], block)
+        self.b.block.append(If(test, *branches, [], self.b.line))
         return test
 
     def value_IfExp(self, node: ast.IfExp) -> Value:
         test = self.truth(node.test)
         if isinstance(test, Const):
             return self.value(node.body if test.value else node.orelse)
-        then: list[Statement] = []
-        orelse: list[Statement] = []
-        with self.into(then):
-            a = self.atom(node.body)
-        with self.into(orelse):
-            b = self.atom(node.orelse)
+        a, then = self.apart(lambda: self.atom(node.body))
+        b, orelse = self.apart(lambda: self.atom(node.orelse))
         found = unified(a.type, b.type)
         if not then and not orelse:
             return self.b.where(test, self.cast(a, found.dtype), self.cast(b, found.dtype))
@@ -307,16 +311,3 @@ class Expressions:
 
     def value_Call(self, node: ast.Call) -> Value:
         return read_call(self, node)
-
-
-def unified(a: Type, b: Type) -> Type:
-    """The type of a variable that is bound to numbers of both types."""
-    return a if a == b else Type(np.result_type(a.dtype, b.dtype).name)
-
-
-def cast_literal(literal: Const, dtype: str) -> Const:
-    """A literal of another type."""
-    return Const(np.dtype(dtype).type(literal.value).item(), Type(dtype))
-
-
-__all__ = ["Expressions", "cast_literal", "mapped", "unified"]

@@ -56,7 +56,7 @@ class Source:
         self.params = [a.arg for a in (*self.tree.args.posonlyargs, *self.tree.args.args)]
         star = self.tree.args.vararg or self.tree.args.kwarg
         if star or self.tree.args.kwonlyargs:
-            self.fence(ast.Starred() if star else self.tree, self.tree, "keyword-only arguments")
+            self.fence(self.tree, "a star argument" if star else "a keyword-only argument", FENCE["Starred"][1])
 
     def parse(self) -> ast.FunctionDef:
         try:
@@ -65,14 +65,14 @@ class Source:
         except (OSError, TypeError, SyntaxError):
             raise KernelError(
                 f"the source of {self.name} cannot be read",
-                "its derivative is made from its text, and Python keeps none for functions made by exec or typed at >>>",
+                "a derivative is made from the text, and Python keeps none for functions made by exec or typed at >>>",
                 "put the function into a file or a notebook cell",
                 where=self.file,
             ) from None
         ast.increment_lineno(tree, first - 1)
         self.text = dict(enumerate(lines, first))
         if not isinstance(tree, ast.FunctionDef):
-            self.fence(ast.Lambda(), tree)
+            self.fence(tree, *FENCE["Lambda"])
         return tree
 
     def refuse(self, node: ast.AST, what: str, why: str = PROGRAMS, hint: str = "") -> NoReturn:
@@ -81,10 +81,12 @@ class Source:
         where = f"{self.file}:{line}, in {self.name}: {self.text.get(line, '').strip()}"
         raise KernelError(what, why, hint, where) from None
 
-    def fence(self, kind: ast.AST, node: ast.AST | None = None, what: str = "") -> NoReturn:
+    def fence(self, node: ast.AST, thing: str = "", hint: str = "write it in other words") -> NoReturn:
         """Refuse a piece of syntax."""
-        thing, hint = FENCE.get(type(kind).__name__, (what or f"{type(kind).__name__} syntax", "write it in other words"))
-        self.refuse(node or kind, f"{thing} cannot be differentiated in a kernel", hint=hint)
+        if not thing:
+            kind = type(node).__name__
+            thing, hint = FENCE.get(kind, (f"{kind} syntax", hint))
+        self.refuse(node, f"{thing} cannot be differentiated in a kernel", hint=hint)
 
     def lookup(self, node: ast.Name) -> Any:
         """The object that a name not assigned in the function stands for."""

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from dualgrad.core.build import Builder, as_atoms
+from dualgrad.core.build import Builder
 from dualgrad.core.program import Atom, Const
+from dualgrad.core.words import WORDS
 
 OPERATORS: dict[type, str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power", ast.USub: "neg",
@@ -37,7 +38,15 @@ def parse(rule: str) -> ast.expr:
 class Writer:
     """Writes rules: coefficients to one builder, what is linear in the tangents to the other."""
 
-    def __init__(self, env: Mapping[str, Any], coefficients: Builder, linear: Builder, tangents: frozenset[str] = frozenset()):
+    batched = False  # whether tangents have a leading axis that structural words must pass over
+
+    def __init__(
+        self,
+        env: Mapping[str, Any],
+        coefficients: Builder,
+        linear: Builder,
+        tangents: frozenset[str] = frozenset(),
+    ):
         self.env, self.coefficients, self.linear, self.tangents = env, coefficients, linear, tangents
 
     def write(self, rule: str) -> Any:
@@ -53,11 +62,11 @@ class Writer:
                 return self.env[node.id], node.id in self.tangents
             return NUMBERS[node.id], False
         name, operands = shape_of(node)
-        if name == "shape":  # of the argument that is being transposed: known, though its value is not
-            return self.env[f"{operands[0].id}_shape"], False
         values, flags = zip(*(self.value(o) for o in operands), strict=True)
         if not any(flags):
             return emit(self.coefficients, name, values), False
+        if self.batched and f"{name}_batched" in WORDS:
+            name = f"{name}_batched"
         if any(v is None for v in values):
             return ZEROS[name](self.linear, *values), True
         return emit(self.linear, name, values), True
@@ -120,5 +129,3 @@ def rule_names(rule: str) -> set[str]:
     """The names a rule mentions."""
     return {n.id for n in ast.walk(parse(rule)) if isinstance(n, ast.Name)}
 
-
-__all__ = ["EVALUATE", "NUMBERS", "OPERATORS", "Writer", "as_atoms", "parse", "rule_names", "shape_of"]

@@ -238,7 +238,7 @@ class Derivative:
         return joins
 
 
-def tangent(s: Let, dots: list[Atom | None], linear: Builder, coefficients: Builder | None = None) -> Atom | None:
+def tangent(s: Let, dots: list[Atom | None], linear: Builder, batched: bool = False) -> Atom | None:
     """The tangent of one let by its word's rule; None for a structural zero."""
     if s.word.name == "cast":
         return matched(dots[0], s.target.type, linear)
@@ -246,13 +246,12 @@ def tangent(s: Let, dots: list[Atom | None], linear: Builder, coefficients: Buil
     env: dict[str, Any] = dict(zip(rule.args, s.args, strict=True))
     env["y"] = s.target
     env.update({f"d{a}": dot for a, dot in zip(rule.args, dots, strict=True)})
-    writer = Writer(env, coefficients or linear, linear, frozenset(f"d{a}" for a in rule.args))
+    writer = Writer(env, linear, linear, frozenset(f"d{a}" for a in rule.args))
+    writer.batched = batched
     if s.word.kind != "elementary":
         text = rule.jvp
     else:
-        text = " + ".join(
-            f"({d})*d{a}" for a, d in rule.derivatives.items() if env[f"d{a}"] is not None
-        )
+        text = " + ".join(f"({d})*d{a}" for a, d in rule.derivatives.items() if env[f"d{a}"] is not None)
     if not text:
         return None
     found = writer.write(text)

@@ -27,7 +27,7 @@ from dualgrad.core.program import (
 )
 
 Names = dict[Var, Atom]
-EFFECTS = ("full", "copy", "grow", "load")  # words that must not be shared
+EFFECTS = ("full", "copy", "grow", "load", "series")  # words that must not be shared
 
 
 def tidy(program: Program) -> Program:

@@ -1,0 +1,161 @@
+"""Dual numbers: a value and its tangent, or N tangents with the directions leading."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.backends import arrays
+from dualgrad.backends.steps import Pattern, jvp_step
+from dualgrad.core.errors import StructureError
+from dualgrad.core.words import Word
+
+from .array import looked, room_for
+from .masked import Masked
+from .number import BATCHED, Level, Number, View, literal, make, settled, without_array
+
+
+class Dual(Number):
+    """A value and its derivative along one direction, or along N directions.
+
+    Parameters
+    ----------
+    primal : array_like
+        The value, of shape ``S``.
+    tangent : array_like
+        Of shape ``S``, or ``(N,) + S`` for N directions.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> np.sin(dg.Dual(0.0, 1.0))
+    Dual(0.0, tangent=1.0)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, primal: Any, tangent: Any):
+        self._primal, self._linear = content(primal), content(tangent)
+        self._memory = None
+        self._level = permanent("Dual", 2 * nesting(self._primal, self._linear))
+        lead = self._linear.ndim - self._primal.ndim
+        if lead not in (0, 1) or self._linear.shape[lead:] != self._primal.shape:
+            raise StructureError(
+                f"a tangent of shape {self._linear.shape} for a value of shape {self._primal.shape}",
+                hint="give the tangent the shape of the value, or (N,) + that shape for N directions",
+            )
+
+    @property
+    def tangent(self) -> Any:
+        """The derivative of the value."""
+        return settled(self)._linear
+
+    def __repr__(self) -> str:
+        now = settled(self)
+        return f"Dual({show(now._primal)}, tangent={show(now._linear)})"
+
+    @staticmethod
+    def _interpret(level: Level, word: Word, args: list[Any]) -> Any:
+        if not level.alive:
+            raise level.escaped()
+        active = tuple(type(a) is Dual and a._level is level for a in args)
+        duals = [a for a, on in zip(args, active) if on]
+        exponent = literal(word, args)
+        values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
+        tangents = [a._linear for a in duals]
+        lift = None
+        if any(t.ndim > a._primal.ndim for t, a in zip(tangents, duals)):
+            lift = (0,) * len(duals)
+            if word.elementwise:
+                rank = max(map(np.ndim, values))
+                lift = tuple(rank - a._primal.ndim for a in duals)
+        if exponent is not None:
+            values.pop()
+        step = jvp_step(Pattern(word, active, _literals(len(args), exponent), lift))
+        primal, tangent = step(*values, *tangents)
+        shape = primal.shape if lift is None else (*_directions(tangents), *primal.shape)
+        if np.shape(tangent) != shape:
+            tangent = np.broadcast_to(tangent, shape)
+        return make(Dual, level, primal, tangent)
+
+    def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
+        tangent = self._linear
+        lifted = tangent.ndim > self._primal.ndim
+        return view(self._primal, argument), (BATCHED[view] if lifted else view)(tangent, argument)
+
+    def _snapshot(self) -> Any:
+        return make(Dual, self._level, self._primal.copy(), self._linear.copy())
+
+    def _own(self) -> None:
+        self._primal, self._linear = self._primal.copy(), self._linear.copy()
+
+    def _adopt(self, old: Any, like: Any) -> None:
+        lead = like._linear.shape[: like._linear.ndim - like._primal.ndim]
+        zeros = np.zeros(lead + old.shape, old.dtype)
+        self._primal = old
+        self._linear = Masked(zeros, np.zeros(zeros.shape, bool)) if like._level.careful else zeros
+
+    def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
+        lead = self._linear.ndim - self._primal.ndim
+        active = type(value) is Dual and value._level is self._level
+        primal, tangent = (value._primal, value._linear) if active else (without_array(value), None)
+        if isinstance(primal, Number) and type(self._primal) is ndarray or (
+            isinstance(tangent, Number) and type(self._linear) is ndarray
+        ):  # both change, so that views notice
+            self._primal, self._linear = room_for(self._primal.copy(), self), room_for(self._linear, self)
+        place = looked(self._primal, chain)
+        if lead and tangent is not None:
+            tangent = arrays.insert_axes(tangent, np.ndim(place[index]) - np.ndim(primal))
+        place[index] = primal
+        slopes = looked(self._linear, chain, lead)
+        if lead:
+            at = slice(None), *(index if isinstance(index, tuple) else (index,))
+            if tangent is not None and arrays.fronted(index) is not None:
+                tangent = np.moveaxis(tangent, 0, arrays.fronted(index))
+            index = at
+        slopes[index] = 0 if tangent is None else tangent
+
+
+def _directions(tangents: list[Any]) -> tuple[int, ...]:
+    counts = {t.shape[0] for t in tangents}
+    if len(counts) > 1:
+        raise StructureError(f"duals with different numbers of directions meet: {sorted(counts)}")
+    return (counts.pop(),)
+
+
+@lru_cache(None)
+def _literals(count: int, exponent: Any) -> tuple[Any, ...]:
+    return (None,) * count if exponent is None else (None, exponent)
+
+
+# Numbers that users make, outside of any transform
+
+
+def content(value: Any) -> Any:
+    """What a number made by hand holds: an array of floats, a NumPy scalar, or a number."""
+    if isinstance(value, Number):
+        return settled(value)
+    value = np.asarray(value)
+    value = value if value.dtype.kind in "fc" else value.astype(float)
+    return value if value.ndim else value[()]
+
+
+def nesting(*values: Any) -> int:
+    """One more than the nesting of the numbers inside."""
+    return 1 + max((v._level.depth + 1) // 2 if isinstance(v, Number) and v._level.depth < 1000 else 0 for v in values)
+
+
+@lru_cache(None)
+def permanent(verb: str, depth: int) -> Level:
+    """The level of all numbers made by hand at one depth of nesting; it never ends."""
+    return Level(verb, depth=depth)
+
+
+def show(value: Any) -> str:
+    """Content as the numbers print it."""
+    if isinstance(value, Number):
+        return repr(value)
+    return repr(value.tolist()) if np.ndim(value) else repr(value.item() if isinstance(value, np.generic) else value)

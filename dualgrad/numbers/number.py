@@ -1,0 +1,484 @@
+"""A number stands in for an array inside a transform: a handle on content that carries a derivative.
+
+Every kind of number (`Array`, `Dual`, `Jet`, `Recorded`) says what a word does to it
+(`_interpret`), how a view looks at it (`_look`), and how it is written (`_own`, `_adopt`,
+`_write`).  Everything else is here, once: operators, NumPy's protocols, aliasing, levels.
+
+*Levels.*  A transform has a level; what has a lower level is constant to it.  `apply` finds
+the highest level among the arguments of a word and lets that kind of number interpret it.
+The content of a number may be numbers of lower levels, so transforms nest.
+
+*Memory.*  ``_memory`` says who may write the content:
+
+- ``None``: frozen, nobody will; any number of others may share it.
+- ``OWN``: this number was written and its content is its own.  Whoever uses it takes a copy.
+- another number: this one is a view of it, through the views in ``_chain``.
+
+The first write to a frozen number copies its content once, so no caller's array, no
+residual and no other number ever changes.  Writing a number of a higher level promotes the
+memory in place (its class changes).  A view notices either by ``_source``, the content it
+was taken from, and looks again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from operator import getitem
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.backends import arrays
+from dualgrad.backends.arrays import is_basic
+from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError, user_line
+from dualgrad.core.words import WORDS, Word
+
+View = tuple[Callable[..., Any], Any]  # a function that takes a view, and its argument
+
+OWN: Any = object()
+BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
+    getitem: arrays.getitem_batched,
+    np.transpose: arrays.transpose_batched,
+    np.reshape: arrays.reshape_batched,
+}
+SCALARS = (int, float, complex, np.generic)
+CONSTANTS = (ndarray, *SCALARS)
+
+
+class Level:
+    """One run of a transform.  Depths are never used twice, so no two levels unify."""
+
+    __slots__ = ("alive", "careful", "depth", "verb", "where")
+    depths: ClassVar = itertools.count(1000)
+
+    def __init__(self, verb: str, careful: bool = False, depth: int | None = None):
+        self.verb, self.careful, self.alive = verb, careful, True
+        self.depth = next(Level.depths) if depth is None else depth
+        self.where = user_line() if depth is None else ""
+
+    def end(self) -> None:
+        self.alive = False
+
+    def escaped(self) -> EscapedNumberError:
+        return EscapedNumberError(
+            f"a number of a transform that has ended was used ({self.verb}, level {self.depth}, made at {self.where})",
+            why="its derivative belongs to that one run of the transform; here it would be lost or be a wrong one",
+            hint="return what you need from the function (has_aux=True), do not keep it in a global or a cache",
+        )
+
+
+class Number:
+    """Base of the numbers; see the module's text."""
+
+    __slots__ = ("_chain", "_level", "_linear", "_memory", "_primal", "_source")
+    __dualgrad_number__ = True
+    __array_priority__ = 1000.0
+    __hash__ = None  # type: ignore[assignment]
+
+    _level: Level
+    _primal: Any
+    _linear: Any
+    _memory: Any
+    _chain: tuple[View, ...]
+    _source: Any
+
+    # What each kind of number says
+
+    @staticmethod
+    def _interpret(level: Level, word: Word, args: list[Any]) -> Any:
+        """The word applied; ``args`` are frozen, at least one of them at ``level``."""
+        raise NotImplementedError
+
+    def _look(self, view: Callable[..., Any], argument: Any) -> tuple[Any, Any]:
+        """Content ``(primal, linear)`` of a view of this number."""
+        raise NotImplementedError
+
+    def _snapshot(self) -> Number:
+        """A frozen copy of content that may change."""
+        raise NotImplementedError
+
+    def _own(self) -> None:
+        """Replace shared content by a copy."""
+        raise NotImplementedError
+
+    def _adopt(self, old: Any, like: Number) -> None:
+        """Take constant content ``old`` into this number, which has just become one of the kind of ``like``."""
+        raise NotImplementedError
+
+    def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
+        """``content[chain][index] = value`` for content of its own."""
+        raise NotImplementedError
+
+    # Content and shape
+
+    @property
+    def primal(self) -> Any:
+        """The value without this level's derivative."""
+        return settled(self)._primal
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._primal.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._primal.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        n = 1
+        for k in self.shape:
+            n *= k
+        return n
+
+    @property
+    def T(self) -> Any:
+        return view_of(self, np.transpose, None)
+
+    @property
+    def flat(self) -> Any:
+        return iter(self.ravel())
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a number without axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[k] for k in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({settled(self)._primal!r})"
+
+    def __dualgrad_apply__(self, name: str, *args: Any) -> Any:
+        return apply(WORDS[name], *args)
+
+    # Indexing
+
+    def __getitem__(self, index: Any) -> Any:
+        if is_basic(index):
+            return view_of(self, getitem, index)
+        return apply(WORDS["getitem"], self, index_of(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        store(self, index, value)
+
+    def copy(self, order: str = "C") -> Any:
+        """A number that shares nothing that anyone writes."""
+        return alias(settled(self))
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    # A number is not a float
+
+    def __bool__(self) -> bool:
+        return bool(plain(self))
+
+    def __float__(self) -> float:
+        raise lost(self, "float(x)", "write the expression with NumPy functions, or let the transform lift the function")
+
+    def __int__(self) -> int:
+        raise lost(self, "int(x)", "use dg.stop_gradient(x) where only the value counts")
+
+    __index__ = __int__
+
+    def __complex__(self) -> complex:
+        raise lost(self, "complex(x)", "write the expression with NumPy functions")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
+        raise lost(self, "a plain array made from, or written with, a number",
+                   "make the buffer with np.zeros_like(x) or np.zeros(n) inside the function that is differentiated, "
+                   "build arrays of numbers with np.stack or np.concatenate")  # fmt: skip
+
+    def item(self, *args: Any) -> Any:
+        raise lost(self, "x.item()", "index the number: x[i]")
+
+    def tolist(self) -> Any:
+        return [v.tolist() if v.ndim else v for v in self] if self.ndim else self
+
+    @property
+    def _numba_type_(self) -> Any:
+        raise UnsupportedError(
+            "an @njit function was called with a number that carries a derivative",
+            why="numba compiles for floats and arrays of floats",
+            hint="decorate the function with dg.kernel: then it can be called with numbers too",
+        )
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        from .functions import call_ufunc
+
+        if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
+            return NotImplemented
+        result = call_ufunc(ufunc, method, inputs, options)
+        return result if out is None else write_out(out[0], result)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from .functions import call_function
+
+        if any(hasattr(t, "__dualgrad_masked__") for t in types):
+            return NotImplemented
+        return call_function(function, args, kwargs)
+
+
+# Content that stays
+
+
+def lost(x: Number, what: str, hint: str) -> LostDerivativeError:
+    return LostDerivativeError(
+        f"{what}: a number would become a plain float and lose its derivative",
+        why=f"it is a {type(x).__name__} of {x._level.verb}, which plain Python and NumPy memory cannot hold",
+        hint=hint,
+    )
+
+
+def make(kind: type[Number], level: Level, primal: Any, linear: Any) -> Any:
+    """A frozen number."""
+    new = object.__new__(kind)
+    new._level, new._primal, new._linear, new._memory = level, primal, linear, None
+    return new
+
+
+def alias(x: Number) -> Any:
+    """Another handle on frozen content."""
+    return make(type(x), x._level, x._primal, x._linear)
+
+
+def settled(x: Any) -> Any:
+    """The number with content that nobody will write."""
+    memory = x._memory
+    if memory is None:
+        return x
+    if memory is not OWN:
+        if memory._primal is not x._source:
+            look_again(x)
+        if memory._memory is not OWN:
+            return x
+    return x._snapshot()
+
+
+def look_again(x: Any) -> None:
+    """Renew a view after its memory was copied or promoted."""
+    root = x._memory
+    primal, linear = root._primal, root._linear
+    seen = make(type(root), root._level, primal, linear)
+    for view, argument in x._chain:
+        seen._primal, seen._linear = seen._look(view, argument)
+    x.__class__ = type(root)
+    x._level, x._primal, x._linear, x._source = root._level, seen._primal, seen._linear, primal
+
+
+def plain(x: Any) -> Any:
+    """The value without any derivative."""
+    while isinstance(x, Number):
+        x = x.primal
+    return x
+
+
+def is_view(content: Any) -> bool:
+    """Whether content that was looked at shares memory (an element of an array is a copy)."""
+    if isinstance(content, Number):
+        return content._memory is not None and content._memory is not OWN
+    return type(content) is ndarray
+
+
+def view_of(x: Any, view: Callable[..., Any], argument: Any) -> Any:
+    """A number that is a view of ``x``; where NumPy copies (an element), a frozen number."""
+    memory = x._memory
+    if memory is None or memory is OWN:
+        root, chain = x, ((view, argument),)
+    else:
+        if memory._primal is not x._source:
+            look_again(x)
+        root, chain = memory, (*x._chain, (view, argument))
+    new = object.__new__(type(x))
+    new._level = x._level
+    new._primal, new._linear = x._look(view, argument)
+    new._memory, new._chain, new._source = root, chain, root._primal
+    if not is_view(new._primal):
+        if root._memory is OWN:
+            return new._snapshot()
+        new._memory = None
+    return new
+
+
+# Writing
+
+
+def store(target: Any, index: Any, value: Any) -> None:
+    """``target[index] = value``, seen by every view of the same memory."""
+    root, chain = target, ()
+    if target._memory is not None and target._memory is not OWN:
+        root, chain = target._memory, target._chain
+    if isinstance(value, (list, tuple)):
+        value = as_number(value)
+    if isinstance(value, Number):
+        if value._memory is root and value._chain[:-1] == chain and value._chain[-1] == (getitem, index):
+            return  # y[i] += v has written in place already
+        value = settled(value)
+        if value._level.depth > root._level.depth:
+            promote(root, value)
+    if root._memory is None:
+        root._own()
+        root._memory = OWN
+    root._write(chain, index if is_basic(index) else index_of(index), value)
+
+
+def promote(root: Any, like: Number) -> None:
+    """Let memory of a lower level hold numbers of the level of ``like``."""
+    old = make(type(root), root._level, root._primal, root._linear)
+    old._memory = root._memory
+    root.__class__, root._level = type(like), like._level
+    root._adopt(old._primal if old._level.depth == 0 else old, like)
+
+
+def index_of(index: Any) -> Any:
+    """An index without numbers in it, and with arrays that stay as they are now."""
+    if isinstance(index, tuple):
+        return tuple(index_of(i) for i in index)
+    if isinstance(index, (list, Number)):
+        return np.asarray(plain(index))
+    return index.copy() if isinstance(index, ndarray) else index
+
+
+def write_out(out: Any, result: Any) -> Any:
+    """The ``out=`` argument of a ufunc."""
+    if not isinstance(out, Number):
+        if isinstance(result, Number) and result._level.depth > 0:
+            raise LostDerivativeError(
+                "a number would be written into a plain array and lose its derivative",
+                why="`array += number` and `out=array` write into memory that holds only floats",
+                hint="make the array with np.zeros_like(x), np.array(...) or np.zeros(n) inside the function "
+                "that is differentiated, or write `array = array + number`",
+            )
+        out[...] = plain(result)
+        return out
+    store(out, ..., result)
+    return out
+
+
+def as_number(values: Any) -> Any:
+    """Nested lists and tuples as one array or number, as ``np.array`` does."""
+    from .functions import array
+
+    return array(values)
+
+
+# Words
+
+
+def apply(word: Word, *args: Any) -> Any:
+    """Let the number of the highest level among ``args`` interpret the word."""
+    if word.kind == "discrete":
+        return evaluate(word)(*map(plain, args))
+    top: Any = None
+    ready = []
+    for a in args:
+        if isinstance(a, Number):
+            a = settled(a)
+            if top is None or a._level.depth > top._level.depth:
+                top = a
+        ready.append(a)
+    if top is None:
+        return evaluate(word)(*ready)
+    return top._interpret(top._level, word, ready)
+
+
+def evaluate(word: Word) -> Callable[..., Any]:
+    """The word as a function of plain values."""
+    found = _FUNCTIONS.get(word)
+    if found is None:
+        count = len(word.rule.args)
+        names = [f"a{k}" for k in range(count)]
+        if word.ufunc is not None:
+            found = word.ufunc
+        elif word.name == "where":
+            found = np.where
+        elif isinstance(word.text, str):
+            source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
+            found = eval(source, {"np": np, **vars(arrays)})
+        else:
+            found = _special(word)
+        _FUNCTIONS[word] = found
+    return found
+
+
+def _special(word: Word) -> Callable[..., Any]:
+    from scipy import special
+
+    return getattr(special, word.name)
+
+
+_FUNCTIONS: dict[Word, Callable[..., Any]] = {}
+
+
+def literal(word: Word, args: Sequence[Any]) -> Any:
+    """The exponent of a power as a Python literal, where its value decides which path is taken."""
+    if word.name == "power" and isinstance(args[1], (int, float, np.integer, np.floating)):
+        p = args[1]
+        if p == int(p) if -64 <= p <= 64 else False:
+            return int(p)
+        if p == 0.5 or p == -0.5:
+            return float(p)
+    return None
+
+
+def without_array(a: Any) -> Any:
+    """Content of an inactive buffer; other values as they are."""
+    return a._primal if isinstance(a, Number) and a._level.depth == 0 else a
+
+
+def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
+    def operator(self: Any, other: Any) -> Any:
+        if not isinstance(other, Number) and not isinstance(other, CONSTANTS):
+            if not isinstance(other, (list, tuple)):
+                return NotImplemented
+            other = as_number(other)
+        return apply(word, other, self) if swapped else apply(word, self, other)
+
+    return operator
+
+
+def _in_place(word: Word) -> Callable[[Any, Any], Any]:
+    def operator(self: Any, other: Any) -> Any:
+        result = apply(word, self, other if isinstance(other, (Number, *CONSTANTS)) else as_number(other))
+        if not is_memory(self):
+            return result
+        store(self, ..., result)
+        return self
+
+    return operator
+
+
+def is_memory(x: Any) -> bool:
+    """Whether ``x += 1`` writes (an array) or rebinds (a scalar)."""
+    while isinstance(x, Number):
+        x = x._primal
+    return type(x) is ndarray
+
+
+OPERATORS = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "power", "matmul": "matmul",
+    "mod": "mod", "floordiv": "floordiv",
+}  # fmt: skip
+COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+
+for _name, _word in OPERATORS.items():
+    setattr(Number, f"__{_name}__", _operator(WORDS[_word]))
+    setattr(Number, f"__r{_name}__", _operator(WORDS[_word], swapped=True))
+    setattr(Number, f"__i{_name}__", _in_place(WORDS[_word]))
+for _name in COMPARISONS:
+    setattr(Number, f"__{_name}__", _operator(WORDS[_name]))
+Number.__neg__ = lambda self: apply(WORDS["neg"], self)  # type: ignore[attr-defined]
+Number.__pos__ = lambda self: self.copy()  # type: ignore[attr-defined]
+Number.__abs__ = lambda self: apply(WORDS["absolute"], self)  # type: ignore[attr-defined]

@@ -1,0 +1,340 @@
+"""The recording number of linearize and vjp: it computes values and writes the linear rest on a tape.
+
+A tape is a flat list; entry k is the linear word that made slot k::
+
+    (step, residuals, refs)        slot k = step.push(*residuals, *slots[refs])
+
+A ref names a slot, or a slot seen through views: taking a view needs no entry, its
+cotangent is added to a view of the slot's cotangent.  Memory that is written has a slot of
+its own, and a write is an entry on it: forward it stores a tangent, backward it takes the
+cotangent from there and leaves zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import getitem
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.backends import arrays
+from dualgrad.backends.arrays import is_basic
+from dualgrad.backends.steps import Pattern, Step, linear_step
+from dualgrad.core.errors import UnsupportedError
+from dualgrad.core.words import WORDS, Word
+
+from .array import buffer, looked, room_for
+from .dual import _literals
+from .masked import Masked
+from .masked import zeros as masked_zeros
+from .number import OWN, SCALARS, Level, Number, View, apply, literal, make, settled, without_array
+
+Ref = int | tuple[int, tuple[View, ...]]
+Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
+
+
+class Special:
+    """Entries of the tape that are not words of the table."""
+
+    def __init__(self, name: str, push: Callable[..., Any] | None = None, pull: Callable[..., Any] | None = None):
+        self.name, self.push, self.pull = name, push, pull
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+INPUT = Special("input")
+ZERO = Special("zeros", np.zeros, lambda shape, dtype, ct: ())
+COPY = Special("copy", lambda t: t.copy(), lambda ct: (ct,))
+STORE = Special("store")
+
+
+class Tape(Level):
+    """The level of recording numbers, and what they recorded."""
+
+    __slots__ = ("append", "entries", "shapes")
+
+    def __init__(self, verb: str):
+        super().__init__(verb)
+        self.entries: list[Entry] = []
+        self.append: Callable[[Entry], None] = self.entries.append
+        self.shapes: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
+
+    def end(self) -> None:
+        """From here on a number of this tape raises when it is used."""
+        self.alive = False
+        self.append = self._refuse
+
+    def _refuse(self, entry: Entry) -> None:
+        raise self.escaped()
+
+    def input(self, primal: Any) -> Recorded:
+        """A number that stands for an argument."""
+        self.append((INPUT, (), ()))
+        return make(Recorded, self, primal, len(self.entries) - 1)
+
+    def emit(self, step: Any, out: tuple[Any, ...], refs: tuple[Any, ...]) -> Recorded:
+        """The number that a step made: ``out`` is its value and its residuals."""
+        entries = self.entries
+        new = object.__new__(Recorded)
+        new._level, new._primal, new._linear, new._memory = self, out[0], len(entries), None
+        self.append((step, out[1:], refs))
+        return new
+
+    def slot(self, step: Special, residuals: tuple[Any, ...], refs: tuple[Any, ...]) -> int:
+        """A new slot of memory."""
+        self.append((step, residuals, refs))
+        return len(self.entries) - 1
+
+
+class Recorded(Number):
+    """A value whose linear history is on a tape."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        now = settled(self)
+        return f"Recorded({now._primal!r}, slot={now._linear})"
+
+    @staticmethod
+    def _interpret(tape: Any, word: Word, args: list[Any]) -> Any:
+        active = tuple([type(a) is Recorded and a._level is tape for a in args])
+        exponent = literal(word, args)
+        values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
+        reduce = word.elementwise and _broadcasts(values, active)
+        if exponent is not None:
+            values.pop()
+        step = step_of(word, active, exponent, reduce)
+        out = step.forward(*values)
+        if not all(active):
+            out = captured(out, values, active)
+        return tape.emit(step, out, tuple([a._linear for a, on in zip(args, active) if on]))
+
+    def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
+        primal, ref = self._primal, self._linear
+        if view is np.reshape and type(primal) is ndarray and not primal.flags.c_contiguous:
+            raise NotImplementedError
+        if type(ref) is tuple:
+            return view(primal, argument), (ref[0], (*ref[1], (view, argument)))
+        shapes = self._level.shapes  # type: ignore[attr-defined]
+        if ref not in shapes:
+            shapes[ref] = primal.shape, primal.dtype
+        return view(primal, argument), (ref, ((view, argument),))
+
+    def _snapshot(self) -> Any:
+        return make(Recorded, self._level, self._primal.copy(), self._level.slot(COPY, (), (self._linear,)))
+
+    def _own(self) -> None:
+        self._primal = self._primal.copy()
+        self._linear = self._level.slot(COPY, (), (self._linear,))
+
+    def _adopt(self, old: Any, like: Any) -> None:
+        self._primal = old
+        self._linear = like._level.slot(ZERO, (old.shape, old.dtype), ())
+
+    def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
+        tape: Any = self._level
+        active = type(value) is Recorded and value._level is tape
+        primal = value._primal if active else without_array(value)
+        if isinstance(primal, Number) and type(self._primal) is ndarray:
+            self._primal = room_for(self._primal.copy(), primal)
+        place = looked(self._primal, chain)
+        if not is_basic(index):
+            _refuse_duplicates(index, place.shape)
+        ref = None
+        if active:
+            shape = np.shape(place[index])
+            if value.shape != shape:
+                value = apply(WORDS["broadcast_to"], _squeezed(value, len(shape)), shape)
+            ref = value._linear
+        place[index] = primal
+        slot = self._linear
+        tape.shapes.setdefault(slot, (self._primal.shape, self._primal.dtype))
+        tape.append((STORE, (slot, (*chain, (getitem, index))), (ref,)))
+
+
+def _squeezed(value: Any, rank: int) -> Any:
+    """A value without the leading axes of length one that assignment ignores."""
+    return np.reshape(value, value.shape[value.ndim - rank :]) if value.ndim > rank else value
+
+
+def _refuse_duplicates(index: Any, shape: tuple[int, ...]) -> None:
+    size = int(np.prod(shape))
+    hit = np.arange(size).reshape(shape)[index]
+    if np.unique(hit).size != hit.size:
+        raise UnsupportedError(
+            "an assignment writes the same entry twice",
+            why="which of the values stays is decided by their order; its derivative is not defined by a rule",
+            hint="make the indices unique",
+        )
+
+
+_STEPS: dict[tuple[Any, ...], Step] = {}
+
+
+def step_of(word: Word, active: tuple[bool, ...], exponent: Any, reduce: bool) -> Step:
+    """The step of a word applied in this way, from a cache that costs little."""
+    key = (word.name, active, exponent, type(exponent), reduce)
+    found = _STEPS.get(key)
+    if found is None:
+        literals = _literals(len(active), exponent)
+        found = _STEPS[key] = linear_step(Pattern(word, active, literals, None, reduce))
+    return found
+
+
+def _broadcasts(values: list[Any], active: tuple[bool, ...]) -> bool:
+    """Whether an active argument is broadcast."""
+    shapes = [np.shape(v) for v in values]
+    whole = max(shapes, key=len)
+    if any(s != whole and s != () for s in shapes):
+        return True
+    return any(on and s != whole for s, on in zip(shapes, active))
+
+
+def captured(out: tuple[Any, ...], values: list[Any], active: tuple[bool, ...]) -> tuple[Any, ...]:
+    """Residuals that are the user's own arrays are copied: he may write them before the sweep."""
+    for v, on in zip(values, active):
+        if not on and type(v) is ndarray and any(r is v for r in out):
+            out = tuple([r.copy() if r is v else r for r in out])
+    return out
+
+
+# Operators without detours: what `apply` does, for the cases that matter
+
+
+def _binary(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    word = WORDS[name]
+    general, general_swapped = (getattr(Number, f"__{p}{_DUNDER[name]}__") for p in ("", "r"))
+    steps: dict[Any, Step] = {}
+
+    def step(left: bool, right: bool, reduce: bool) -> Step:
+        return steps.setdefault((left, right, reduce), step_of(word, (left, right), None, reduce))
+
+    def frozen(x: Any) -> bool:
+        memory = x._memory
+        return memory is None or memory is not OWN and memory._memory is None and memory._primal is x._source
+
+    def operator(self: Any, other: Any) -> Any:
+        kind, tape = type(other), self._level
+        if frozen(self):
+            a = self._primal
+            if kind is Recorded:
+                if other._level is tape and frozen(other):
+                    b = other._primal
+                    key = (True, True, a.shape != b.shape)
+                    found = steps.get(key) or step(*key)
+                    return tape.emit(found, found.forward(a, b), (self._linear, other._linear))
+            elif kind is float or kind is int:
+                found = steps.get(_LEFT) or step(*_LEFT)
+                return tape.emit(found, found.forward(a, other), (self._linear,))
+        return general(self, other)
+
+    def swapped(self: Any, other: Any) -> Any:
+        kind = type(other)
+        if (kind is float or kind is int) and frozen(self):
+            found = steps.get(_RIGHT) or step(*_RIGHT)
+            return self._level.emit(found, found.forward(other, self._primal), (self._linear,))
+        return general_swapped(self, other)
+
+    return operator, swapped
+
+
+_DUNDER = {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv"}
+_LEFT, _RIGHT = (True, False, False), (False, True, False)
+for _name, _dunder in _DUNDER.items():
+    _op, _swapped = _binary(_name)
+    setattr(Recorded, f"__{_dunder}__", _op)
+    setattr(Recorded, f"__r{_dunder}__", _swapped)
+
+
+# The two sweeps
+
+
+def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: list[int], careful: bool = False) -> list[Any]:
+    """Cotangents of the inputs, None where nothing depends on them."""
+    entries, shapes = tape.entries, tape.shapes
+    cts: list[Any] = [None] * len(entries)
+    own = bytearray(len(entries))
+
+    def add(ref: Any, ct: Any) -> None:
+        """``cts[ref] += ct``; memory is written only where it is the sweep's own."""
+        if type(ref) is int:
+            old = cts[ref]
+            cts[ref] = ct if old is None else old + ct
+            own[ref] = 0
+            return
+        slot, chain = ref
+        memory = cts[slot] = room_for(writable(slot), dense_number(ct))
+        place = looked(memory, chain[:-1])
+        view, argument = chain[-1]
+        if view is getitem:
+            place[argument] += ct
+        else:
+            place = view(place, argument)
+            place[...] = place + ct
+
+    def writable(slot: int) -> Any:
+        memory = cts[slot]
+        if memory is None:
+            memory = masked_zeros(*shapes[slot]) if careful else np.zeros(*shapes[slot])
+        elif not own[slot]:
+            memory = memory.copy()
+        own[slot] = 1
+        return memory
+
+    for ref, ct in seeds:
+        add(ref, ct)
+    for k in range(len(entries) - 1, -1, -1):
+        ct = cts[k]
+        step, residuals, refs = entries[k]
+        if ct is None:
+            if step is STORE and cts[residuals[0]] is not None:
+                slot, chain = residuals
+                memory = cts[slot] = writable(slot)
+                place, index = looked(memory, chain[:-1]), chain[-1][1]
+                if refs[0] is not None:
+                    add(refs[0], place[index].copy())
+                    place = looked(cts[slot], chain[:-1])
+                place[index] = 0
+        elif step is not INPUT:
+            cts[k] = None
+            for ref, c in zip(refs, step.pull(*residuals, ct)):
+                if type(ref) is int:
+                    old = cts[ref]
+                    cts[ref] = c if old is None else old + c
+                    own[ref] = 0
+                else:
+                    add(ref, c)
+    return [cts[k] for k in inputs]
+
+
+def dense_number(ct: Any) -> Any:
+    return ct.values if isinstance(ct, Masked) else ct
+
+
+def push(tape: Tape, tangents: dict[int, Any], outputs: list[Ref], careful: bool = False) -> list[Any]:
+    """Tangents of the outputs for given tangents of the inputs."""
+    slots: list[Any] = [None] * len(tape.entries)
+    for k, (step, residuals, refs) in enumerate(tape.entries):
+        if step is INPUT:
+            slots[k] = tangents[k]
+        elif step is ZERO:
+            slots[k] = masked_zeros(*residuals) if careful else np.zeros(*residuals)
+        elif step is STORE:
+            slot, chain = residuals
+            value = 0 if refs[0] is None else read(slots, refs[0])
+            slots[slot] = room_for(slots[slot], dense_number(value))
+            looked(slots[slot], chain[:-1])[chain[-1][1]] = value
+        else:
+            slots[k] = step.push(*residuals, *[read(slots, ref) for ref in refs])
+    return [read(slots, ref) for ref in outputs]
+
+
+def read(slots: list[Any], ref: Ref) -> Any:
+    """The tangent that a ref names."""
+    return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])
+
+
+__all__ = ["COPY", "INPUT", "SCALARS", "STORE", "ZERO", "Recorded", "Tape", "arrays", "buffer", "pull", "push"]
