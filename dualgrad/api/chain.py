@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualgrad.core.build import Builder
-from dualgrad.core.errors import ArgumentError, KernelError
+from dualgrad.backends.modules import Generated
+from dualgrad.core.errors import ArgumentError
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import INT, Atom, Const, For, If, Let, Program, Statement, Type, Var
 from dualgrad.core.words import WORDS
-from dualgrad.kernel import Chain, Transform
+from dualgrad.kernel import Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.jet import jet as jet_program
@@ -29,6 +30,9 @@ CHUNK = 4  # directions that a compiled forward Jacobian carries at once
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
 
+Path = tuple[int, ...]
+
+
 @dataclass
 class Function:
     """A program whose parameters and results are nested tuples of variables."""
@@ -36,6 +40,7 @@ class Function:
     program: Program
     params: tuple[Any, ...]
     result: Any
+    apart: tuple[tuple[Path, Path], ...] = ()  # pairs of array arguments that must not share memory
 
     @property
     def name(self) -> str:
@@ -46,10 +51,30 @@ def function_of(read: Read) -> Function:
     """A kernel that returns nothing has the arrays it wrote for results."""
     program = ssa(read.program)
     params = renamed(read.params, read.program.params, program.params)
+    apart = must_be_apart(read)
     if read.result is None:
         results = program.results
-        return Function(program, params, results[0] if len(results) == 1 else tuple(results))
-    return Function(program, params, renamed(read.result, read.program.results, program.results))
+        return Function(program, params, results[0] if len(results) == 1 else tuple(results), apart)
+    return Function(program, params, renamed(read.result, read.program.results, program.results), apart)
+
+
+def must_be_apart(read: Read) -> tuple[tuple[Path, Path], ...]:
+    """An array that the kernel writes has a copy of its own in a derivative: no other argument may be a view of it."""
+    paths = [(path, v) for path, v in paths_of(read.params) if isinstance(v, Var) and v.type.rank]
+    written = [read.program.params[k] for k in read.writes]
+    return tuple(
+        (a, b)
+        for k, (a, v) in enumerate(paths)
+        for b, w in paths[k + 1 :]
+        if v.type.dtype == w.type.dtype and (v in written or w in written)
+    )
+
+
+def paths_of(structure: Any, path: Path = ()) -> list[tuple[Path, Any]]:
+    """Every leaf of nested tuples with the positions that lead to it."""
+    if type(structure) is not tuple:
+        return [(path, structure)]
+    return [found for k, part in enumerate(structure) for found in paths_of(part, (*path, k))]
 
 
 def renamed(structure: Any, old: Iterable[Atom], new: Iterable[Atom]) -> Any:
@@ -236,10 +261,9 @@ def jacobian_by_rows(f: Function, by: Any) -> Function:
                         inner.store(ct, at, one)
                 else:
                     inner.bind(ct, one if k == p else Const(0.0, ct.type))
-            sweep = respelled(r.reverse)
-            inner.block += sweep.statements
+            inner.block += r.reverse
             for q, x in enumerate(inputs):
-                gradient = sweep.of(r.gradients[x])
+                gradient = r.gradients[x]
                 if x.type.rank:
                     jac = table[p, q]
                     counted(
@@ -265,16 +289,6 @@ def _by_structure(result: Any, by: Any, table: dict[tuple[int, int], Atom]) -> A
         return mapped(lambda _: table[p, next(ins)], by)
 
     return mapped(of_out, result)
-
-
-class respelled:  # noqa: N801  (reads as an adjective)
-    """A copy of surface statements with variables of its own; what it does not bind stays."""
-
-    def __init__(self, block: list[Statement]):
-        self.statements = block
-
-    def of(self, atom: Atom) -> Atom:
-        return atom
 
 
 def jacobian_by_columns(f: Function, by: Any) -> Function:
@@ -439,11 +453,6 @@ TRANSFORMS: dict[str, Callable[..., Function]] = {
 }
 
 
-def apply(f: Function, step: Transform) -> Function:
-    """One transform of a chain."""
-    return TRANSFORMS[step.name](f, *step.options)
-
-
 def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     """The function that a chain makes of a kernel, for arguments of these types.
 
@@ -453,47 +462,82 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     if not chain:
         return function_of(read_kernel(base, argtypes))
     *before, last = chain
-    if last.parameters and last.parameters[0] == "primals":
-        inner = list(argtypes[0])
+    nested = last.parameters[:1] == ("primals",)
+    if nested:
+        argtypes = list(argtypes[0])
     else:
-        inner = argtypes
-    return apply(read_chain(base, tuple(before), inner), last)
+        argtypes = promoted(argtypes, last.options[0] if last.options and last.name != "derivative" else 0)
+    inner = read_chain(base, tuple(before), argtypes)
+    found = TRANSFORMS[last.name](inner, *last.options)
+    found.apart = tuple(((0, *a), (0, *b)) for a, b in inner.apart) if nested else inner.apart
+    return found
 
 
-def source_of(f: Function, title: str) -> tuple[str, str]:
-    """Text of a module with the function, and the function's name."""
-    taken: set[str] = {f.name, "np", "math"}
-    for v in f.program.params + [v for v in variables(f.params) if v not in f.program.params]:
-        name, k = v.name, 0
-        while name in taken:
-            k += 1
-            name = f"{v.name}{k}"
-        v.name = name
-        taken.add(name)
-    tops, unpack = [], []
-    for k, p in enumerate(f.params):
-        if type(p) is tuple:
-            top = f"args{k}"
-            tops.append(top)
-            unpack += unpacking(p, top)
-        else:
-            tops.append(_name(p))
-    head = "\n    ".join([f"({', '.join(tops)}):", *unpack])
+def promoted(argtypes: list[Any], argnums: Any) -> list[Any]:
+    """Integers that a function is differentiated by become floats."""
+    chosen = {n % len(argtypes) for n in ((argnums,) if isinstance(argnums, int) else argnums)} if argtypes else set()
+
+    def as_float(t: Any) -> Any:
+        return Type("float64", t.rank) if isinstance(t, Type) and t.dtype.startswith(("int", "uint")) else t
+
+    return [mapped(as_float, t) if k in chosen else t for k, t in enumerate(argtypes)]
+
+
+def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
+    """The hook of `dualgrad.kernel`: numba types in, source out."""
+    given = types_of(argtypes)
+    f = read_chain(base, chain, given)
+    title = " of ".join([*(step.name for step in reversed(chain)), base.__name__])
+    names = chain[-1].parameters if len(chain[-1].parameters) == len(f.params) else ()
+    head = "\n    ".join(header(f, names, given))
     slots = iter(range(len(f.program.results)))
     returns = "return " + tuple_text(mapped(lambda _: f"{{{next(slots)}}}", f.result))
-    text = to_source(f.program, head, returns)
-    return f'"""{title}, generated by dualgrad."""\n\nimport math\n\nimport numpy as np\n\n\n{text}', f.name
+    imports = ["import math", "", "import numpy as np"]
+    if f.apart:
+        imports += ["", "from dualgrad.core.errors import OverlapError"]
+    text = "\n".join([f'"""{title}, generated by dualgrad."""', "", *imports, "", "", to_source(f.program, head, returns)])
+    return Generated(text, f.name)
 
 
-def unpacking(structure: tuple[Any, ...], name: str) -> list[str]:
-    """Lines that take a tuple argument apart."""
-    lines = []
-    for k, part in enumerate(structure):
-        if type(part) is tuple:
-            lines += [f"{name}_{k} = {name}[{k}]", *unpacking(part, f"{name}_{k}")]
-        elif isinstance(part, Var):
-            lines.append(f"{part.name} = {name}[{k}]")
-    return lines
+def header(f: Function, names: tuple[str, ...], given: list[Any]) -> list[str]:
+    """The ``def`` line after the name, and lines that take tuples apart, convert integers and look for overlaps."""
+    distinct_names(f)
+    tops, lines, texts = [], [], {}
+    for k, p in enumerate(f.params):
+        top = names[k] if names else f"args{k}" if type(p) is tuple else _name(p)
+        tops.append(top)
+        for path, v in paths_of(p):
+            texts[k, *path] = top + "".join(f"[{n}]" for n in path)
+            if isinstance(v, Var) and (path or top != v.name):
+                lines.append(f"{v.name} = {texts[k, *path]}")
+        if isinstance(p, Var) and isinstance(given[k], Type) and given[k].dtype != p.type.dtype:
+            tops[-1] = f"{top}_given"
+            lines.append(f"{p.name} = {tops[-1]}.astype(np.float64)" if p.type.rank else f"{p.name} = float({tops[-1]})")
+    for a, b in f.apart:
+        x, y = texts[a], texts[b]
+        lines.append(f"if {x}.size and {y}.size and {end(x)} > {start(y)} and {end(y)} > {start(x)}:")
+        lines.append("    raise OverlapError(")
+        lines.append(f"        'arguments {x} and {y} share memory, and one of them is written; pass copies')")
+    return [f"({', '.join(tops)}):", *lines]
+
+
+def distinct_names(f: Function) -> None:
+    """Give the parameters names that differ."""
+    taken: set[str] = {f.name, "np", "math", "primals", "tangents", "cotangents", "series"}
+    for v in dict.fromkeys([*f.program.params, *variables(f.params)]):
+        stem, k = v.name, 0
+        while v.name in taken:
+            k += 1
+            v.name = f"{stem}{k}"
+        taken.add(v.name)
+
+
+def start(array: str) -> str:
+    return f"{array}.ctypes.data"
+
+
+def end(array: str) -> str:
+    return f"{array}.ctypes.data + {array}.nbytes"
 
 
 def tuple_text(structure: Any) -> str:
@@ -502,19 +546,7 @@ def tuple_text(structure: Any) -> str:
     return structure
 
 
-def generate(base: Any, chain: Chain, argtypes: Any) -> Any:
-    """The hook of `dualgrad.kernel`: numba types in, source out."""
-    from dualgrad.backends.modules import Generated
-
-    function = read_chain(base, chain, types_of(argtypes))
-    title = " of ".join([*(step.name for step in reversed(chain)), base.__name__])
-    return Generated(*source_of(function, title))
-
-
 def program_of(base: Any, chain: Chain, argtypes: list[Any]) -> Read:
     """What the reader puts in place of a call to a derived kernel."""
     f = read_chain(base, chain, argtypes)
     return Read(f.program, f.params, f.result, ())
-
-
-__all__ = ["KernelError", "generate", "program_of"]

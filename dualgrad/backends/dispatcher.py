@@ -16,16 +16,16 @@ from typing import Any
 
 import numba
 from numba import config, njit, types
-from numba.core import errors
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import OmittedArg
+from numba.core.errors import ForceLiteralArg
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from ..core.errors import ArgumentError, ProgramError
+from ..core.errors import ArgumentError, DualgradError, ProgramError
 from .fingerprint import CannotFingerprint, fingerprint
 from .modules import Place, import_file, place_for, write
 
@@ -78,7 +78,7 @@ class KernelDispatcher(CPUDispatcher):
         with global_compiler_lock, self._compiling_counter:
             if argtypes not in self.overloads:
                 self.add_overload(obtain(self.recipe, argtypes))
-            return self.overloads[argtypes].entry_point
+            return self.overloads[argtypes].entry_point  # type: ignore[attr-defined]
 
     def _compile_for_args(self, *args: Any, **kwargs: Any) -> Any:
         """Where dispatch in C arrives with arguments it has no code for; it then calls what is returned."""
@@ -185,9 +185,9 @@ def build(place: Place, recipe: Recipe, argtypes: ArgTypes) -> Any:
     setattr(module, entry, owner)  # it owns the machine code and must live
     try:
         owner.compile(argtypes)
-    except errors.ForceLiteralArg:
+    except (ForceLiteralArg, DualgradError):
         raise
-    except errors.NumbaError as problem:
+    except Exception as problem:
         raise ProgramError(f"numba refuses the source of {recipe.title}: {place.source}", why=str(problem)) from problem
     result = owner.overloads[argtypes]
     if place.lasting and not result.library.has_dynamic_globals:

@@ -57,6 +57,10 @@ class KernelError(DualgradError, TypeError):
     """The fence: an ``@njit`` function uses something that cannot be differentiated."""
 
 
+class OverlapError(DualgradError, ValueError):
+    """Arrays given to a kernel that writes one of them share memory."""
+
+
 class ProgramError(DualgradError, ValueError):
     """A program breaks the rules of `dualgrad.core.program` (a defect in dualgrad)."""
 

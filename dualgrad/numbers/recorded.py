@@ -110,12 +110,12 @@ class Recorded(Number):
         out = step.forward(*values)
         if not all(active):
             out = captured(out, values, active)
+        if reduce:
+            tape.shapes[len(tape.entries)] = np.shape(out[0]), out[0].dtype
         return tape.emit(step, out, tuple([a._linear for a, on in zip(args, active) if on]))
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         primal, ref = self._primal, self._linear
-        if view is np.reshape and type(primal) is ndarray and not primal.flags.c_contiguous:
-            raise NotImplementedError
         if type(ref) is tuple:
             return view(primal, argument), (ref[0], (*ref[1], (view, argument)))
         shapes = self._level.shapes  # type: ignore[attr-defined]
@@ -328,7 +328,9 @@ def push(tape: Tape, tangents: dict[int, Any], outputs: list[Ref], careful: bool
             slots[slot] = room_for(slots[slot], dense_number(value))
             looked(slots[slot], chain[:-1])[chain[-1][1]] = value
         else:
-            slots[k] = step.push(*residuals, *[read(slots, ref) for ref in refs])
+            t = slots[k] = step.push(*residuals, *[read(slots, ref) for ref in refs])
+            if k in tape.shapes and t.shape != tape.shapes[k][0]:
+                slots[k] = np.broadcast_to(t, tape.shapes[k][0])
     return [read(slots, ref) for ref in outputs]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OTHER_NAMES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
-    "atanh": "arctanh", "fabs": "absolute", "pow": "power", "abs": "absolute", "gamma": "gamma", "lgamma": "gammaln",
+    "atanh": "arctanh", "fabs": "absolute", "pow": "power", "lgamma": "gammaln",
 }  # fmt: skip
 LIBRARIES = ("numpy", "scipy", "numba")
 TO_INTEGER = {math.floor: "floor", math.ceil: "ceil", math.trunc: "trunc", round: "rint"}
@@ -34,11 +34,12 @@ TO_INTEGER = {math.floor: "floor", math.ceil: "ceil", math.trunc: "trunc", round
 def scalar_words() -> dict[Any, str]:
     """The functions that are one word: NumPy's ufuncs, their namesakes in `math`, and a few builtins."""
     found = {w.ufunc: w.name for w in WORDS.values() if w.elementwise and w.ufunc is not None}
-    for name, function in {**vars(math), "abs": abs, "pow": pow, "fabs": np.fabs}.items():
-        word = OTHER_NAMES.get(name, name)
-        if word in WORDS and WORDS[word].elementwise and isinstance(function, Hashable):
-            found[function] = word
-    return {**found, math.fabs: "absolute", np.logical_and: "and_", np.logical_or: "or_", np.logical_not: "not_"}
+    for name, function in vars(math).items():
+        word = WORDS.get(OTHER_NAMES.get(name, name))
+        if word and word.elementwise:
+            found[function] = word.name
+    by_hand = {abs: "absolute", pow: "power", np.fabs: "absolute"}
+    return {**found, **by_hand, np.logical_and: "and_", np.logical_or: "or_", np.logical_not: "not_"}
 
 
 def read_call(r: Reader, node: ast.Call) -> Value:
@@ -104,11 +105,6 @@ def extreme(r: Reader, node: ast.Call, name: str) -> Atom:
     return r.fold(name, tuple(r.atom(n) for n in node.args))
 
 
-def clip(r: Reader, node: ast.Call) -> Atom:
-    x, low, high = (r.number(node, v) for v in arguments(r, node, "x low high").values())
-    return r.b.minimum(r.b.maximum(x, low), high)
-
-
 def length(r: Reader, node: ast.Call) -> Atom:
     (value,) = arguments(r, node, "x").values()
     if type(value) is tuple:
@@ -168,7 +164,7 @@ def kernel(r: Reader, node: ast.Call, function: Any) -> Value:
 
 
 HANDLERS: dict[Any, Callable[[Any, ast.Call], Value]] = {
-    len: length, np.copy: copy, np.array: vector, np.clip: clip,
+    len: length, np.copy: copy, np.array: vector,
     max: partial(extreme, name="maximum"), builtins.min: partial(extreme, name="minimum"),
     **{f: partial(to_integer, name=name) for f, name in TO_INTEGER.items()},
     np.zeros: partial(buffer, fill=0.0, like=False), np.ones: partial(buffer, fill=1.0, like=False),

@@ -35,6 +35,11 @@ def ends(body: Block) -> bool:
     return isinstance(last, JUMPS)
 
 
+def is_none(value: ast.expr | None) -> bool:
+    """Whether a return gives back nothing."""
+    return value is None or isinstance(value, ast.Constant) and value.value is None
+
+
 def raised(s: ast.stmt, loop: int) -> set[str]:
     """The flags that a statement inside the given loop may raise for what follows it."""
     if isinstance(s, ast.Return):
@@ -59,8 +64,7 @@ class _Jumps:
             rest, flags = body[k + 1 :], raised(s, loop)
             if isinstance(s, JUMPS):
                 value = s.value if isinstance(s, ast.Return) else None
-                is_none = value is None or isinstance(value, ast.Constant) and value.value is None
-                result = [] if is_none else [assign(RESULT, value, s)]
+                result = [] if is_none(value) else [assign(RESULT, value, s)]
                 return out + result + [assign(flag, ast.Constant(True), s) for flag in flags]
             if isinstance(s, ast.If) and flags and rest and ends(s.body):
                 return out + [self.branch(s, s.body, s.orelse + rest, loop)]

@@ -9,7 +9,7 @@ from dualgrad.core.program import Const, Let, Program, Statement, Store, Var, at
 from dualgrad.core.words import WORDS
 from dualgrad.transforms.ssa import ssa
 
-from .jumps import RESULT, ends, without_jumps
+from .jumps import RESULT, ends, is_none, without_jumps
 from .source import Source
 from .statements import Statements, bound_names
 from .values import ArgType, Array, Bound, Read, Static, Unclear, Value, as_value, leaves, mapped, wrap
@@ -72,6 +72,7 @@ class Reader(Statements):
 
     def run(self, args: list[Value]) -> Value:
         """Emit the body for these arguments; what it returns."""
+        self.named.update(leaf for leaf in leaves(tuple(args)) if isinstance(leaf, Var))  # names, not temporaries
         for name, value in zip(self.source.params, args, strict=True):
             if name in self.assigned:
                 self.assign(ast.copy_location(ast.Name(name), self.source.tree), value)

@@ -35,7 +35,7 @@ def turns(r: Expressions, node: ast.expr) -> Turns:
     called = r.value(node.func)
     called = called.object if isinstance(called, Static) else None
     if called is range or getattr(called, "__name__", "") == "prange":
-        given = [r.cast(r.stable(r.atom(n)), "int64") for n in node.args]
+        given = [r.cast(r.atom(n), "int64") for n in node.args]
         start, stop, step = (const(0), *given, const(1)) if len(given) == 1 else (*given, const(1))[:3]
         return Turns(start, stop, step, lambda k: k, True)
     if called is enumerate:

@@ -19,6 +19,7 @@ from .expressions import Expressions
 from .loops import Turns, turns
 from .values import Array, Bound, Static, Unclear, Value, leaves, mapped, unified
 
+MIXED = "two paths that meet here (branches, or the turns of a loop) bind it to different arrays"
 Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
 
 
@@ -43,6 +44,8 @@ class Statements(Expressions):
 
     def read_Assign(self, s: ast.Assign) -> None:
         value = self.value(s.value)
+        if len(s.targets) > 1:
+            value = self.bind(s, ".t", value)
         for target in s.targets:
             self.assign(target, value)
 
@@ -75,9 +78,8 @@ class Statements(Expressions):
         """The element that a store writes."""
         place = self.element(target, self.value(target.value))
         if place.type.rank:
-            self.source.refuse(
-                target, "a part of an array is assigned as a whole", hint="write the loop over its elements"
-            )
+            what = f"{ast.unparse(target)}, a part of an array, is assigned as a whole"
+            self.source.refuse(target, what, hint="write the loop over its elements")
         return place
 
     def assign(self, target: ast.expr, value: Value) -> None:
@@ -238,6 +240,7 @@ class Statements(Expressions):
 
     def counted(self, s: ast.For, run: Turns) -> None:
         """A ``for`` that may be left early is a ``while`` with a counter."""
+        run = run._replace(start=self.stable(run.start), stop=self.stable(run.stop), step=self.stable(run.step))
         plain = is_const(run.start, 0) and is_const(run.step, 1)
         count = run.stop if plain else self.b.length(run.start, run.stop, run.step)
         k = self.variable("k", INT)

@@ -74,6 +74,9 @@ discrete("and_(a, b)", "{0} and {1}", precedence=3, infer=truth)
 discrete("or_(a, b)", "{0} or {1}", precedence=2, infer=truth)
 discrete("not_(a)", "not {0}", precedence=4, infer=truth)
 discrete("isnan(x)", infer=truth)
+discrete("isinf(x)", infer=truth)
+discrete("isfinite(x)", infer=truth)
+discrete("intpower(a, b)", "{0} ** {1}", precedence=40)
 discrete("floordiv(a, b)", "{0} // {1}", precedence=20, ufunc=np.floor_divide)
 arithmetic("mod(a, b)", "selecting", "{0} % {1}", "da - floor(a/b)*db", precedence=20, ufunc=np.remainder,
            domain=("real", "nonzero"))  # fmt: skip

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 from dualgrad.core.program import Atom, For, If, Let, Program, Store, Var, While, walk
 
-SHARING = ("copy", "grow")  # array words whose argument and result have tangents together
-
 
 def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
     """Every variable that depends differentiably on ``sources``; an array as a whole."""
@@ -35,7 +33,7 @@ def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
 
 
 def _let(s: Let, active: set[Var]) -> None:
-    if s.word.name in SHARING:
+    if s.word.name == "grow":  # perhaps the same memory
         _together((s.target,), s.args, active)
     elif s.word.kind != "discrete":
         args = s.args[:1] if s.word.name in ("load", "full") else s.args

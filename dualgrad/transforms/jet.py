@@ -286,13 +286,25 @@ class Taylor:
     def result(self, atom: Atom, b: Builder) -> Atom:
         """Coefficients of a result (those of a constant: itself, then zeros)."""
         if isinstance(atom, Var) and atom.type.rank:
-            if atom not in self.arrays:
-                raise KernelError(f"the array {atom.name!r} does not depend on the arguments", where="")
-            return self.arrays[atom]
+            return self.arrays[atom] if atom in self.arrays else self.constant(atom, b)
         found = self.series.get(atom) if isinstance(atom, Var) else None
         if found is None:
             found = Recurrence(b, self.size, self.allocate).new(atom)
         return found.memory
+
+    def constant(self, array: Var, b: Builder) -> Var:
+        """Coefficients of an array that does not depend on the arguments (yet)."""
+        shape = [b.shape(array, axis=k) for k in range(array.type.rank)]
+        dtype = array.type.dtype
+        coeffs = b.full(Const(0.0, Type(dtype)), *shape, self.size, dtype=dtype, name=array.name + "_coeffs")
+        index, inner = [], b
+        for n in shape:
+            k, block = Var("k", INT), Builder(line=b.line)
+            inner.block.append(For(k, Const(0, INT), n, ONE, block.block, line=b.line))
+            index.append(k)
+            inner = block
+        inner.store(coeffs, (*index, Const(0, INT)), inner.load(array, *index))
+        return coeffs
 
     def value(self, atom: Atom) -> Any:
         return self.series.get(atom, atom) if isinstance(atom, Var) else atom
@@ -314,11 +326,9 @@ class Taylor:
             return
         name, target = s.word.name, s.target
         if name == "full":
-            zero = Const(0.0, Type(target.type.dtype))
-            coeffs = self.arrays[target] = b.full(zero, *s.args[1:], self.size, dtype=target.type.dtype)
-            if not (isinstance(s.args[0], Const) and s.args[0].value == 0):
-                raise KernelError("np.ones and np.full buffers cannot hold series yet", where=f"line {s.line}")
-            del coeffs
+            self.arrays[target] = self.constant(target, b)
+        elif name == "copy" and s.args[0] not in self.arrays:
+            self.arrays[target] = self.constant(target, b)
         elif name in ("copy", "grow"):
             self.arrays[target] = b.emit(s.word, self.arrays[s.args[0]], *s.args[1:])
         elif name == "load":

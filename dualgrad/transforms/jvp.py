@@ -153,6 +153,8 @@ class Derivative:
             self.dots[target] = self.zeros(target, list(s.args[1:]), linear)
             if isinstance(s.args[0], Var) and s.args[0] in self.dots:
                 raise KernelError("np.full with a value that is differentiated", where=f"line {s.line}")
+        elif name == "copy" and s.args[0] not in self.dots:
+            self.dots[target] = self.zeros_beside(target, linear)
         elif name in ("copy", "grow"):
             self.dots[target] = linear.emit(s.word, self.dots[s.args[0]], *s.args[1:], name=target.name + "_dot")
         elif name == "load":

@@ -265,7 +265,7 @@ class Unzip(Derivative):
         if s.word.name == "load":
             stable = self.is_stable(s.args[0])
         else:
-            stable = s.word.name in CHEAP  # not "move": it copies a counter that the forward program changes
+            stable = is_cheap(s)
         return stable and all(self.recomputable(a, bound, ready) for a in s.args)
 
     def is_stable(self, array: Atom) -> bool:
@@ -319,6 +319,14 @@ class Unzip(Derivative):
             forward.block.append(Let(tape, WORDS["grow"], (tape, level.index[0])))
         forward.store(tape, level.index, v)
         prologue.block.append(Let(v, WORDS["load"], (tape, *level.index)))
+
+
+def is_cheap(s: Let) -> bool:
+    """Arithmetic, and small powers; not "move", which copies a counter that the forward program changes."""
+    if s.word.name == "power":
+        exponent = s.args[1]
+        return isinstance(exponent, Const) and isinstance(exponent.value, int) and 0 <= exponent.value <= 4
+    return s.word.name in CHEAP
 
 
 def _inside(s: Statement) -> set[Var]:

@@ -1,0 +1,619 @@
+"""NumPy's functions on numbers: each is a word, or is said with words, or has no derivative.
+
+`call_ufunc` and `call_function` are where NumPy's two protocols arrive.  The methods of
+ndarray are the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import getitem
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+import dualgrad.rules  # noqa: F401  (fills the table)
+from dualgrad.core.errors import UnsupportedError
+from dualgrad.core.words import WORDS
+
+from .array import Array, buffer, wrap
+from .number import Number, apply, is_memory, plain, settled, store, view_of
+
+UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}
+COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}
+REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+# Ufuncs and functions of the value alone.
+DISCRETE_UFUNCS = {
+    np.isfinite, np.isinf, np.isnan, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
+    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide,
+}  # fmt: skip
+DISCRETE = {
+    np.argmax, np.argmin, np.argsort, np.all, np.any, np.nonzero, np.count_nonzero, np.searchsorted, np.array_equal,
+    np.allclose, np.isclose, np.iscomplexobj, np.isrealobj, np.result_type, np.sign, np.round, np.fix, np.argwhere,
+    np.flatnonzero, np.lexsort, np.digitize, np.shares_memory, np.may_share_memory, np.can_cast, np.unravel_index,
+}  # fmt: skip
+
+
+def numpy_function(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function as what these NumPy functions mean for numbers."""
+
+    def enter(f: Callable[..., Any]) -> Callable[..., Any]:
+        FUNCTIONS.update(dict.fromkeys(functions, f))
+        return f
+
+    return enter
+
+
+# The protocols
+
+
+def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What `Number.__array_ufunc__` does."""
+    if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
+        raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(condition, a, b), x.astype(dtype)")
+    if method == "__call__":
+        word = UFUNCS.get(ufunc)
+        if word is not None:
+            return apply(word, *map(operand, inputs))
+        if ufunc in DISCRETE_UFUNCS:
+            return ufunc(*map(plain, inputs))
+        if ufunc in COMPOSED:
+            return COMPOSED[ufunc](*map(operand, inputs))
+        found = special_word(ufunc)
+        if found is not None:
+            return apply(found, *inputs)
+    elif method == "reduce" and ufunc in REDUCTIONS:
+        names = ("axis", "dtype", "out", "keepdims")
+        given = {"axis": 0, **dict(zip(names, inputs[1:])), **options}
+        return REDUCTIONS[ufunc](inputs[0], axis=given["axis"], keepdims=bool(given.get("keepdims", False)))
+    elif method == "accumulate" and ufunc is np.add:
+        return cumsum(inputs[0], options.get("axis", inputs[1] if len(inputs) > 1 else 0))
+    elif method == "at" and ufunc is np.add:
+        x, index, value = inputs
+        rest = np.shape(plain(x)[index])
+        return store(x, ..., x + apply(WORDS["scatter"], broadcast_to(value, rest), index, x.shape))
+    elif method == "outer":
+        a, b = inputs
+        return call_ufunc(ufunc, "__call__", (reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), {})
+    if only_buffers(inputs):
+        return wrap(getattr(ufunc, method)(*map(unwrapped, inputs), **options))
+    raise unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+
+
+def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `Number.__array_function__` does."""
+    found = FUNCTIONS.get(function)
+    if found is not None:
+        out = kwargs.pop("out", None) if function is not np.clip else None
+        result = found(*args, **kwargs)
+        if out is None:
+            return result
+        from .number import write_out
+
+        return write_out(out, result)
+    if function in DISCRETE:
+        return function(*_mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
+    if only_buffers((*args, *kwargs.values())):
+        result = function(*_mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()})
+        return wrap(result)
+    raise unsupported(f"np.{getattr(function, '__name__', function)}")
+
+
+def unsupported(what: str, hint: str = "") -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} has no derivative rule",
+        why="it was called with a number that carries a derivative",
+        hint=hint or "say it with functions that have one, declare it with dg.elementary or dg.custom_jvp, "
+        "or use dg.stop_gradient where only the value counts",
+    )
+
+
+def _mapped(f: Callable[[Any], Any], args: Iterable[Any]) -> list[Any]:
+    return [type(a)(_mapped(f, a)) if type(a) in (list, tuple) else f(a) for a in args]
+
+
+def numbers_in(args: Iterable[Any]) -> list[Number]:
+    """The numbers among arguments, in lists and tuples too."""
+    found: list[Number] = []
+    for a in args:
+        if isinstance(a, Number):
+            found.append(settled(a) if type(a) is not Array or is_stale(a) else a)
+        elif type(a) in (list, tuple):
+            found += numbers_in(a)
+    return found
+
+
+def is_stale(x: Any) -> bool:
+    """Whether a view has to look again."""
+    return isinstance(x._memory, Number) and x._memory._primal is not x._source
+
+
+def only_buffers(args: Iterable[Any]) -> bool:
+    """Whether no argument carries a derivative."""
+    return all(n._level.depth == 0 for n in numbers_in(args))
+
+
+def unwrapped(a: Any) -> Any:
+    """The memory of an inactive buffer; other values as they are."""
+    if isinstance(a, Number):
+        if is_stale(a):
+            settled(a)
+        return a._primal
+    return a
+
+
+def operand(a: Any) -> Any:
+    return array(a) if type(a) in (list, tuple) else a
+
+
+def special_word(ufunc: Any) -> Any:
+    """The row of a ufunc of ``scipy.special``, if there is one of its name."""
+    word = WORDS.get(ufunc.__name__)
+    if word is not None and word.kind == "elementary" and word.ufunc is None:
+        UFUNCS[ufunc] = word
+        return word
+    return None
+
+
+# Making arrays
+
+
+def array(values: Any, dtype: Any = None, *, copy: Any = True, **options: Any) -> Any:
+    """``np.array`` of numbers, or of nested lists with numbers in them."""
+    if isinstance(values, Number):
+        return values.copy() if copy or dtype is None else values
+    if type(values) in (list, tuple) and numbers_in(values):
+        return stack([array(v) if type(v) in (list, tuple) else v for v in values])
+    return buffer(np.array(_mapped(unwrapped, values) if type(values) in (list, tuple) else values, dtype, **options))
+
+
+def join(shape: tuple[int, ...], parts: Sequence[tuple[Any, Any]]) -> Any:
+    """One array put together from parts at places."""
+    dtype = np.result_type(*(getattr(v, "dtype", type(v)) for _, v in parts))
+    out = buffer(np.zeros(shape, dtype if dtype.kind in "fc" else float))
+    for place, value in parts:
+        store(out, place, value)
+    out._memory = None
+    return out
+
+
+@numpy_function(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    arrays = list(arrays)
+    shape = np.shape(arrays[0])
+    if any(np.shape(a) != shape for a in arrays):
+        raise ValueError("all input arrays must have the same shape")
+    axis = axis % (len(shape) + 1)
+    whole = (*shape[:axis], len(arrays), *shape[axis:])
+    return join(whole, [((*(slice(None),) * axis, k), a) for k, a in enumerate(arrays)])
+
+
+@numpy_function(np.concatenate)
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    arrays = [ravel(a) for a in arrays] if axis is None else [operand(a) for a in arrays]
+    axis = (axis or 0) % np.ndim(arrays[0])
+    parts, start = [], 0
+    for a in arrays:
+        stop = start + np.shape(a)[axis]
+        parts.append(((*(slice(None),) * axis, slice(start, stop)), a))
+        start = stop
+    shape = np.shape(arrays[0])
+    return join((*shape[:axis], start, *shape[axis + 1 :]), parts)
+
+
+@numpy_function(np.atleast_1d)
+def atleast_1d(x: Any) -> Any:
+    return reshape(x, (1,)) if np.ndim(x) == 0 else x
+
+
+@numpy_function(np.atleast_2d)
+def atleast_2d(x: Any) -> Any:
+    return x if np.ndim(x) >= 2 else reshape(x, (1, 1)) if np.ndim(x) == 0 else x[None, :]
+
+
+@numpy_function(np.hstack)
+def hstack(arrays: Sequence[Any]) -> Any:
+    arrays = [atleast_1d(a) for a in arrays]
+    return concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1)
+
+
+@numpy_function(np.vstack)
+def vstack(arrays: Sequence[Any]) -> Any:
+    return concatenate([atleast_2d(a) for a in arrays], 0)
+
+
+@numpy_function(np.column_stack)
+def column_stack(arrays: Sequence[Any]) -> Any:
+    return concatenate([a if np.ndim(a) > 1 else reshape(a, (-1, 1)) for a in arrays], 1)
+
+
+@numpy_function(np.zeros_like, np.empty_like)
+def zeros_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    return buffer(np.zeros(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
+
+
+@numpy_function(np.ones_like)
+def ones_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    return buffer(np.ones(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
+
+
+@numpy_function(np.full_like)
+def full_like(x: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    out = zeros_like(x, dtype, shape=shape)
+    out[...] = fill_value
+    return out
+
+
+@numpy_function(np.copy)
+def copy(x: Any, order: str = "K", subok: bool = False) -> Any:
+    return x.copy()
+
+
+# Shapes
+
+
+@numpy_function(np.shape)
+def shape(x: Any) -> tuple[int, ...]:
+    return x.shape
+
+
+@numpy_function(np.ndim)
+def ndim(x: Any) -> int:
+    return x.ndim
+
+
+@numpy_function(np.size)
+def size(x: Any, axis: int | None = None) -> int:
+    return x.size if axis is None else x.shape[axis]
+
+
+@numpy_function(np.reshape)
+def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
+    if not isinstance(x, Number):
+        return np.reshape(x, shape)
+    if order != "C":
+        raise unsupported(f"reshape with order={order!r}", "transpose before and after")
+    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))
+    if is_stale(x):
+        settled(x)
+    root = x._memory if isinstance(x._memory, Number) else x
+    if _ground(x).flags.c_contiguous and _ground(root).flags.c_contiguous:
+        return view_of(x, np.reshape, shape)
+    return apply(WORDS["reshape"], x, shape)
+
+
+def _ground(x: Any) -> Any:
+    """The plain array under all levels; numbers of one element pass as contiguous."""
+    while isinstance(x, Number):
+        x = x._primal
+    return x
+
+
+@numpy_function(np.ravel)
+def ravel(x: Any, order: str = "C") -> Any:
+    return reshape(x, (-1,), order)
+
+
+@numpy_function(np.transpose, np.permute_dims)
+def transpose(x: Any, axes: Any = None) -> Any:
+    return view_of(x, np.transpose, None if axes is None else tuple(axes))
+
+
+@numpy_function(np.swapaxes)
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    axes = list(range(x.ndim))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return transpose(x, axes)
+
+
+@numpy_function(np.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    return swapaxes(x, -1, -2)
+
+
+@numpy_function(np.moveaxis)
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """As NumPy finds the permutation: move the numbers of the axes themselves."""
+    axes = np.moveaxis(np.empty((0,) * x.ndim), source, destination)
+    del axes
+    order = [k for k in range(x.ndim)]
+    sources = [s % x.ndim for s in np.atleast_1d(source)]
+    targets = [d % x.ndim for d in np.atleast_1d(destination)]
+    rest = [k for k in order if k not in sources]
+    for target, s in sorted(zip(targets, sources)):
+        rest.insert(target, s)
+    return transpose(x, rest)
+
+
+@numpy_function(np.expand_dims)
+def expand_dims(x: Any, axis: Any) -> Any:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    rank = x.ndim + len(axes)
+    new = {a % rank for a in axes}
+    return x[tuple(None if k in new else slice(None) for k in range(rank))]
+
+
+@numpy_function(np.squeeze)
+def squeeze(x: Any, axis: Any = None) -> Any:
+    drop = [k for k, n in enumerate(x.shape) if n == 1]
+    if axis is not None:
+        drop = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    return x[tuple(0 if k in drop else slice(None) for k in range(x.ndim))] if drop else x
+
+
+@numpy_function(np.broadcast_to)
+def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
+    if not isinstance(x, Number):
+        return np.broadcast_to(x, shape)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    return x if x.shape == shape else apply(WORDS["broadcast_to"], x, shape)
+
+
+@numpy_function(np.flip)
+def flip(x: Any, axis: Any = None) -> Any:
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    return x[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(x.ndim))]
+
+
+@numpy_function(np.roll)
+def roll(x: Any, shift: int, axis: int | None = None) -> Any:
+    if axis is None:
+        return reshape(roll(ravel(x), shift, 0), x.shape)
+    return take(x, (np.arange(x.shape[axis]) - shift) % x.shape[axis], axis)
+
+
+@numpy_function(np.take)
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    if axis is None:
+        return ravel(x)[indices]
+    return x[(*(slice(None),) * (axis % x.ndim), np.asarray(indices) if np.ndim(indices) else indices)]
+
+
+@numpy_function(np.diagonal)
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    x = moveaxis(x, (axis1, axis2), (-2, -1))
+    rows = np.arange(max(0, -offset), min(x.shape[-2], x.shape[-1] - offset))
+    return x[..., rows, rows + offset]
+
+
+@numpy_function(np.trace)
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return sum(diagonal(x, offset, axis1, axis2), -1)
+
+
+@numpy_function(np.diag)
+def diag(x: Any, k: int = 0) -> Any:
+    if x.ndim == 2:
+        return diagonal(x, k)
+    n = x.size + abs(k)
+    rows = np.arange(x.size) + max(0, -k)
+    return join((n, n), [((rows, rows + k + 2 * max(0, -k) - max(0, -k)), x)])
+
+
+# Sums, products, extremes
+
+
+@numpy_function(np.sum)
+def sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    x = array(x) if type(x) in (list, tuple) else x
+    return apply(WORDS["sum"], x, axis, keepdims)
+
+
+@numpy_function(np.mean)
+def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return sum(x, axis, keepdims=keepdims) / _count(x, axis)
+
+
+def _count(x: Any, axis: Any) -> int:
+    if axis is None:
+        return x.size
+    return int(np.prod([x.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))]))
+
+
+@numpy_function(np.var)
+def var(x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bool = False, **options: Any) -> Any:
+    centred = x - mean(x, axis, keepdims=True)
+    return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+
+
+@numpy_function(np.cumsum)
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    return apply(WORDS["cumsum"], ravel(x) if axis is None else x, 0 if axis is None else axis)
+
+
+@numpy_function(np.diff)
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    head = (slice(None),) * (axis % x.ndim)
+    for _ in range(n):
+        x = x[(*head, slice(1, None))] - x[(*head, slice(None, -1))]
+    return x
+
+
+@numpy_function(np.prod)
+def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    """Products of halves of halves: no division, so zeros among the factors are right to all orders."""
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    kept = [k for k in range(x.ndim) if k not in axes]
+    rest = tuple(x.shape[k] for k in kept)
+    ones = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
+    x = reshape(transpose(x, [*axes, *kept]), (-1, *rest))
+    while len(x) > 1:
+        half = len(x) // 2
+        pairs = x[:half] * x[half : 2 * half]
+        x = pairs if len(x) % 2 == 0 else concatenate([pairs, x[2 * half :]])
+    x = x[0] if len(x) else np.ones(rest)
+    return reshape(x, ones) if keepdims else x
+
+
+@numpy_function(np.max, np.amax)
+def max(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return _extreme(np.max, x, axis, keepdims)
+
+
+@numpy_function(np.min, np.amin)
+def min(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return _extreme(np.min, x, axis, keepdims)
+
+
+def _extreme(function: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """The mean of the entries that attain the extreme: ties share its derivative equally."""
+    value = plain(x)
+    hit = value == function(value, axis=axis, keepdims=True)
+    picked = where(hit, x, 0.0)
+    return sum(picked, axis, keepdims=keepdims) / np.sum(hit, axis=axis, keepdims=keepdims)
+
+
+@numpy_function(np.where)
+def where(test: Any, a: Any = None, b: Any = None) -> Any:
+    if a is None:
+        return np.nonzero(plain(test))
+    return apply(WORDS["where"], np.asarray(plain(test), bool), operand(a), operand(b))
+
+
+@numpy_function(np.clip)
+def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
+    low, high = options.get("min", a_min), options.get("max", a_max)
+    x = x if low is None else np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
+
+
+# Products of arrays
+
+
+@numpy_function(np.dot)
+def dot(a: Any, b: Any) -> Any:
+    a, b = operand(a), operand(b)
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    if np.ndim(b) > 2:
+        return tensordot(a, b, ((-1,), (-2,)))
+    return apply(WORDS["matmul"], a, b)
+
+
+@numpy_function(np.inner)
+def inner(a: Any, b: Any) -> Any:
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else tensordot(a, b, ((-1,), (-1,)))
+
+
+@numpy_function(np.vdot)
+def vdot(a: Any, b: Any) -> Any:
+    return apply(WORDS["matmul"], np.conj(ravel(a)), ravel(b))
+
+
+@numpy_function(np.outer)
+def outer(a: Any, b: Any) -> Any:
+    return reshape(a, (-1, 1)) * reshape(b, (1, -1))
+
+
+@numpy_function(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """A matrix product after the summed axes were moved together."""
+    if np.ndim(axes) == 0:
+        axes = range(-axes, 0), range(axes)
+    left, right = ([k % np.ndim(x) for k in np.atleast_1d(list(np.atleast_1d(ax)))] for x, ax in zip((a, b), axes))
+    rows = [k for k in range(np.ndim(a)) if k not in left]
+    columns = [k for k in range(np.ndim(b)) if k not in right]
+    shape = tuple(np.shape(a)[k] for k in rows) + tuple(np.shape(b)[k] for k in columns)
+    n = int(np.prod([np.shape(a)[k] for k in left]))
+    m = apply(
+        WORDS["matmul"],
+        reshape(np.transpose(a, [*rows, *left]), (-1, n)),
+        reshape(np.transpose(b, [*right, *columns]), (n, -1)),
+    )
+    return reshape(m, shape)
+
+
+@numpy_function(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The 2-norm; zero at zero, and so is its derivative there."""
+    if not (ord is None or ord == 2 and (x.ndim == 1 or isinstance(axis, int))):
+        raise unsupported(f"np.linalg.norm with ord={ord!r}")
+    square = sum(np.absolute(x) ** 2 if x.dtype.kind == "c" else x * x, axis, keepdims=keepdims)
+    zero = plain(square) == 0
+    return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
+
+
+@numpy_function(np.real, np.conj)
+def real(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        raise unsupported("np.real of complex numbers")
+    return x
+
+
+def _hypot(a: Any, b: Any) -> Any:
+    zero = (plain(a) == 0) & (plain(b) == 0)
+    square = where(zero, 1.0, a * a + b * b)
+    return where(zero, 0.0, np.sqrt(square))
+
+
+COMPOSED.update({
+    np.positive: lambda x: x.copy(),
+    np.conjugate: real,
+    np.fabs: np.absolute,
+    np.float_power: lambda a, b: apply(WORDS["power"], a, b),
+    np.hypot: _hypot,
+    np.log2: lambda x: np.log(x) * (1 / np.log(2.0)),
+    np.log10: lambda x: np.log(x) * (1 / np.log(10.0)),
+    np.exp2: lambda x: np.exp(x * np.log(2.0)),
+    np.deg2rad: lambda x: x * (np.pi / 180),
+    np.radians: lambda x: x * (np.pi / 180),
+    np.rad2deg: lambda x: x * (180 / np.pi),
+    np.degrees: lambda x: x * (180 / np.pi),
+    np.cbrt: lambda x: np.sign(x) * np.absolute(x) ** (1 / 3),
+})  # fmt: skip
+REDUCTIONS.update({np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min})
+
+
+# Methods of ndarray
+
+
+def _method(f: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: f(self, *args, **kwargs)
+
+
+def _sized(f: Callable[..., Any]) -> Callable[..., Any]:
+    """``x.reshape(2, 3)`` beside ``x.reshape((2, 3))``."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return f(self, args[0] if len(args) == 1 else args or None, **kwargs)
+
+    return method
+
+
+def astype(x: Any, dtype: Any, **options: Any) -> Any:
+    """Floats of another precision; integers and booleans are values without derivative."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fc":
+        return plain(x).astype(dtype)
+    return x.copy() if dtype == x.dtype else apply(WORDS["cast"], x)
+
+
+def fill(x: Any, value: Any) -> None:
+    x[...] = value
+
+
+for _f in (sum, mean, prod, max, min, cumsum, var, dot, ravel, swapaxes, squeeze, diagonal, trace, clip, take, astype, fill):
+    setattr(Number, _f.__name__, _method(_f))
+for _f in (reshape, transpose):
+    setattr(Number, _f.__name__, _sized(_f))
+for _name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted"):
+    setattr(Number, _name, lambda self, *args, _name=_name, **kw: getattr(plain(self), _name)(*args, **kw))
+Number.std = lambda self, *args, **kw: np.std(self, *args, **kw)  # type: ignore[attr-defined]
+Number.flatten = lambda self: ravel(self).copy()  # type: ignore[attr-defined]
+Number.conj = Number.conjugate = real  # type: ignore[attr-defined]
+Number.real = property(real)  # type: ignore[attr-defined]
+Number.__round__ = lambda self, digits=0: np.round(plain(self), digits)  # type: ignore[attr-defined]
+
+
+@numpy_function(np.std)
+def std(x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bool = False, **options: Any) -> Any:
+    """Zero for equal values, and so is its derivative there."""
+    square = var(x, axis, ddof=ddof, keepdims=keepdims)
+    zero = plain(square) == 0
+    return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
+
+
+__all__ = ["FUNCTIONS", "array", "call_function", "call_ufunc", "getitem", "is_memory", "ndarray"]

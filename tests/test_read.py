@@ -1,0 +1,458 @@
+"""The reader: a program that was read gives the values of the kernel it was read from, in Python and in numba."""
+
+import math
+import re
+from pathlib import Path
+
+import kernels
+import numba
+import numpy as np
+import pytest
+from kernels import CASES, arguments
+from numba import njit
+
+from dualgrad.core.check import check
+from dualgrad.core.errors import KernelError
+from dualgrad.core.printer import _Printer
+from dualgrad.core.program import Const, If, Let, Type, While, walk
+from dualgrad.read import read_kernel, types_of
+from dualgrad.transforms.ssa import ssa
+
+
+def read(case):
+    return read_kernel(case.f, types_of([numba.typeof(a) for a in case.args]))
+
+
+def flat(value):
+    """Numbers and arrays in nested tuples, from left to right."""
+    return [leaf for part in value for leaf in flat(part)] if type(value) is tuple else [value]
+
+
+def source(program, fold=False):
+    """Statement by statement: folding is for single assignment."""
+    return _Printer(program, fold).definition()
+
+
+def compiled(program, fold=False):
+    names = {"np": np, "math": math}
+    exec(source(program, fold), names)
+    return names[program.name]
+
+
+def expected(case):
+    """What the kernel returns, or the arrays it wrote."""
+    args = arguments(case)
+    before = flat(arguments(case))
+    out = case.f(*args)
+    if out is not None:
+        return flat(out)
+    return [a for a, b in zip(flat(args), before, strict=True) if isinstance(a, np.ndarray) and not np.array_equal(a, b)]
+
+
+def assert_same(found, wanted):
+    found = flat(found)
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6 if np.asarray(b).dtype == np.float32 else 1e-12)
+
+
+cases = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+
+
+@cases
+def test_the_program_is_the_kernel_in_python(case):
+    program = read(case).program
+    assert_same(compiled(program)(*flat(arguments(case))), expected(case))
+
+
+@cases
+def test_the_program_in_single_assignment_is_the_kernel(case):
+    program = check(ssa(read(case).program))
+    assert_same(compiled(program, fold=True)(*flat(arguments(case))), expected(case))
+
+
+@pytest.mark.kernel
+@cases
+def test_the_program_is_the_kernel_in_numba(case):
+    f = njit(compiled(read(case).program))
+    assert_same(f(*flat(arguments(case))), expected(case))
+
+
+@cases
+def test_types_are_those_of_numba(case):
+    r = read(case)
+    if r.result is None:
+        return
+    case.f(*arguments(case))
+    wanted = case.f.nopython_signatures[-1].return_type
+    structure = types_of([wanted])[0]
+    assert [a.type for a in flat(r.result)] == flat(structure)
+
+
+@cases
+def test_writes_are_the_arrays_that_change(case):
+    r = read(case)
+    args = flat(arguments(case))
+    before = [np.copy(a) for a in args]
+    compiled(r.program)(*args)
+    changed = {id(a) for a, b in zip(args, before, strict=True) if not np.array_equal(a, b)}
+    assert changed == {id(args[k]) for k in r.writes}
+
+
+# The form of what is read
+
+FLOAT, VECTOR, MATRIX = Type("float64"), Type("float64", 1), Type("float64", 2)
+
+
+def test_a_loop_without_break_stays_a_for_and_one_with_break_becomes_a_while():
+    assert not any(isinstance(s, While) for s in walk(read_kernel(kernels.matmul, [MATRIX, MATRIX]).program.body))
+    assert any(isinstance(s, While) for s in walk(read_kernel(kernels.break_out, [VECTOR, FLOAT]).program.body))
+
+
+def test_the_branch_not_taken_is_a_branch():
+    @njit
+    def f(x):
+        return math.sqrt(x) if x > 0 else x
+
+    assert any(isinstance(s, If) for s in read_kernel(f, [FLOAT]).program.body)
+
+
+def test_a_guard_protects_what_stands_behind_it():
+    """`i < n and x[i] > 0` loads x[i] inside of a branch."""
+    outside = [s for s in read_kernel(kernels.short_circuit, [VECTOR, FLOAT]).program.body if isinstance(s, While)]
+    assert all(s.word.name != "load" for s in outside[0].cond if isinstance(s, Let))
+    compiled(read_kernel(kernels.short_circuit, [VECTOR, FLOAT]).program)(np.ones(3), 0.5)
+
+
+def test_an_integer_exponent_stays_an_integer():
+    @njit
+    def f(x):
+        return x**3 + x**-2
+
+    lets = [s for s in read_kernel(f, [FLOAT]).program.body if isinstance(s, Let)]
+    assert [s.args[1] for s in lets if s.word.name == "power"] == [Const(3, Type("int64")), Const(-2, Type("int64"))]
+
+
+def test_an_accumulating_store_is_one_statement():
+    text = str(read_kernel(kernels.leapfrog, [MATRIX, VECTOR, FLOAT, Type("int64")]).program)
+    assert re.search(r"position\[\w+, \w+\] \+= ", text) and re.search(r"velocity\[\w+, \w+\] \+= ", text)
+
+
+def test_statements_know_their_lines():
+    first = kernels.rosenbrock.py_func.__code__.co_firstlineno
+    assert {s.line - first for s in walk(read_kernel(kernels.rosenbrock, [VECTOR]).program.body)} == {3, 4, 5, 6}
+
+
+def test_parameters_and_results_keep_their_structure():
+    r = read_kernel(kernels.tuples, [FLOAT, (FLOAT, FLOAT), (VECTOR, FLOAT)])
+    s, (p0, p1), (x, q1) = r.params
+    assert r.program.params == [s, p0, p1, x, q1] and x.type == VECTOR
+    total, (a, b) = r.result
+    assert r.program.results == [total, a, b]
+
+
+def test_a_missing_or_fixed_argument_is_a_constant():
+    r = read_kernel(kernels.defaults_and_constants, [VECTOR, Const(3.0, FLOAT)])
+    assert r.params[1:] == (Const(3.0, FLOAT), Const(2, Type("int64"))) and len(r.program.params) == 1
+    x = kernels.X
+    assert_same(compiled(r.program)(x), [kernels.defaults_and_constants(x, 3.0)])
+
+
+def test_results_of_a_kernel_that_returns_nothing_are_the_arrays_it_wrote():
+    r = read_kernel(kernels.smooth.py_func, [VECTOR, FLOAT])
+    assert r.result is not None and r.writes == (0,)
+    r = read_kernel(kernels.stencil_in_place, [VECTOR, Type("int64")])
+    assert r.result is None and r.program.results == [r.params[0]] and r.writes == (0,)
+
+
+def test_a_derived_kernel_is_put_in_place():
+    class Derived:
+        def __dualgrad_program__(self, argtypes):
+            return read_kernel(kernels.smooth, argtypes)
+
+        def __call__(self, u, c): ...
+
+    derived = Derived()
+
+    def f(x, c):
+        y = x
+        return derived(y, c) * derived(x, c)
+
+    r = read_kernel(f, [VECTOR, FLOAT])
+    x, y = kernels.X.copy(), kernels.X.copy()
+    assert_same(compiled(r.program)(x, 0.3), [kernels.smooth(y, 0.3) * kernels.smooth(y, 0.3)])
+    assert_same((x,), [y])
+    assert r.writes == (0,)
+
+
+def test_numba_types():
+    from numba import types
+
+    f8 = types.float64
+    given = [f8[:, ::1], f8, types.literal(3), types.UniTuple(f8[:], 2), types.Omitted(2.5), types.boolean]
+    pair = (VECTOR, VECTOR)
+    assert types_of(given) == [MATRIX, FLOAT, Type("int64"), pair, Const(2.5, FLOAT), Type("bool")]
+
+
+# The fence: each refusal says what, where, why and what to do
+
+FENCE = []
+
+
+def fenced(what, do, *argtypes):
+    def enter(f):
+        FENCE.append(pytest.param(f, what, do, argtypes or (VECTOR,), id=f.__name__))
+        return f
+
+    return enter
+
+
+GLOBAL_ARRAY = np.ones(3)
+
+
+@fenced("a generator cannot be differentiated", "array argument")
+def generator(x):
+    for v in x:
+        yield v
+
+
+@fenced("try/except cannot", "with if")
+def trying(x):
+    try:
+        y = x[0]
+    except Exception:
+        y = 0.0
+    return y
+
+
+@fenced("a with block (object mode included) cannot", "outside of the kernel")
+def object_mode(x):
+    with numba.objmode():
+        print(x)
+
+
+@fenced("a list cannot", "np.zeros(n)")
+def lists(x):
+    y = [x[0], x[1]]
+    return y[0]
+
+
+@fenced("a list comprehension cannot", "np.zeros(n)")
+def comprehension(x):
+    y = [v for v in x]
+    return y[0]
+
+
+@fenced("a dict cannot", "arguments")
+def dicts(x):
+    y = {1: x[0]}
+    return y[1]
+
+
+@fenced("a set cannot", "array")
+def sets(x):
+    y = {1, 2}
+    return x[0] * len(y)
+
+
+@fenced("a string cannot", "outside of the kernel")
+def strings(x):
+    mode = "fast"
+    return x[0] if mode == "fast" else 0.0
+
+
+@fenced("raise cannot", "before the kernel is called")
+def raising(x):
+    if x[0] < 0:
+        raise ValueError
+    return x[0]
+
+
+@fenced("a lambda cannot", "@njit")
+def lambdas(x):
+    g = lambda v: v  # noqa: E731
+    return g(x[0])
+
+
+@fenced("a nested function cannot", "@njit")
+def nested_function(x):
+    def g(v):
+        return v
+
+    return g(x[0])
+
+
+@fenced("a star argument cannot", "write the arguments out", FLOAT, FLOAT)
+def star_parameter(*x):
+    return x[0]
+
+
+@fenced("a star argument cannot", "write the arguments out", (FLOAT, FLOAT))
+def star_call(x):
+    return max(*x)
+
+
+@fenced("a slice of an array cannot", "write the loop")
+def slices(x):
+    return x[1:][0]
+
+
+@fenced("fancy indexing cannot", "write the loop", VECTOR, Type("int64", 1))
+def fancy_index(x, k):
+    return x[k][0]
+
+
+@fenced("x is an array in an expression of numbers", "write the loop")
+def whole_arrays(x):
+    return (x + x)[0]
+
+
+@fenced("x[0], a part of an array, is assigned as a whole", "write the loop", MATRIX)
+def row_store(x):
+    x[0] = 1.0
+
+
+@fenced("np.linalg.norm(...) cannot be differentiated in a kernel", "@njit function of its own")
+def unknown_call(x):
+    return np.linalg.norm(x)
+
+
+@fenced("x.sum(...) cannot be differentiated in a kernel", "write it as a loop")
+def unknown_method(x):
+    return x.sum()
+
+
+@fenced("x.T is not known in a kernel", ".shape", MATRIX)
+def unknown_attribute(x):
+    return x.T[0, 0]
+
+
+@fenced("GLOBAL_ARRAY is a global array", "as an argument")
+def global_array(x):
+    return x[0] * GLOBAL_ARRAY[0]
+
+
+@fenced("recursive calls itself", "as a loop")
+def recursive(x):
+    return x[0] if x[0] < 1 else recursive(x)
+
+
+@fenced("b may mean different things here", "give each its own name", VECTOR, VECTOR)
+def swapped_arrays(a, b):
+    for _ in range(3):
+        a, b = b, a
+        a[0] = b[0] * 2
+
+
+@fenced("a may mean different things here", "store into it", VECTOR, VECTOR)
+def array_of_a_branch(a, b):
+    if a[0] > 0:
+        a = b
+    return a[0]
+
+
+@fenced("the array w is made on some paths only", "before the loop or branch")
+def array_on_one_path(x):
+    if x[0] > 0:
+        w = x.copy()
+    return w[0]
+
+
+@fenced("the variable previous is read where it may not be bound yet", "give previous a value")
+def read_before_bound(x):
+    s = 0.0
+    for i in range(3):
+        if i > 0:
+            s += previous  # noqa: F821
+        previous = x[i]
+    return s
+
+
+@fenced("some paths of half return a value and some return nothing", "on every path")
+def half(x):
+    if x[0] > 0:
+        return x[0]
+
+
+@fenced("the value of x[0] or 1.0 is not a truth value", "a if c else b")
+def choice_by_or(x):
+    return x[0] or 1.0
+
+
+@fenced("a loop over 3 cannot", "range")
+def loop_over_number(x):
+    for _ in 3:
+        pass
+
+
+@fenced("the name undefined_name is not defined", "define it")
+def undefined(x):
+    return undefined_name * x[0]  # noqa: F821
+
+
+@fenced("the operator LShift cannot", "other words", Type("int64"))
+def shift(n):
+    return n << 2
+
+
+@fenced("takes 1 arguments, not 2", "", VECTOR, VECTOR)
+def arity(x):
+    return x[0]
+
+
+@fenced("softplus is called with the wrong arguments", "")
+def wrong_call(x):
+    return kernels.softplus()
+
+
+@fenced("absolute of complex numbers", "real numbers", Type("complex128"))
+def complex_absolute(z):
+    return abs(z)
+
+
+@pytest.mark.parametrize(("f", "what", "do", "argtypes"), FENCE)
+def test_the_fence_says_what_where_why_and_what_to_do(f, what, do, argtypes):
+    with pytest.raises(KernelError) as caught:
+        read_kernel(f, list(argtypes))
+    error = caught.value
+    assert what in error.what and do in error.hint
+    file, line, text = re.match(r"(.*):(\d+), in \w+: (.*)", error.where).groups()
+    assert file == __file__ and text == Path(file).read_text().splitlines()[int(line) - 1].strip()
+    assert error.why and (error.hint or not do)
+
+
+def test_the_fence_names_the_line_in_the_callee():
+    @njit
+    def caller(x):
+        return kernels.made(2, x[0])[0] + slices(x)
+
+    with pytest.raises(KernelError, match=r"a slice of an array.*\n.*in slices: return x\[1:\]"):
+        read_kernel(caller, [VECTOR])
+
+
+def test_a_function_without_source_is_refused():
+    names = {}
+    exec("def f(x):\n    return x", names)
+    with pytest.raises(KernelError, match="the source of f cannot be read(.|\n)*into a file or a notebook cell"):
+        read_kernel(names["f"], [FLOAT])
+
+
+def test_source_in_the_line_cache_is_enough():
+    """As in Jupyter, where cells are no files."""
+    import linecache
+
+    text = "def f(x):\n    return x * 2\n"
+    linecache.cache["<cell 1>"] = (len(text), None, text.splitlines(True), "<cell 1>")
+    names = {}
+    exec(compile(text, "<cell 1>", "exec"), names)
+    assert compiled(read_kernel(names["f"], [FLOAT]).program)(3.0) == 6.0
+
+
+def test_lambdas_and_object_mode_are_refused():
+    with pytest.raises(KernelError, match="a lambda"):
+        read_kernel(lambda x: x, [FLOAT])
+    with pytest.raises(KernelError, match="an argument of type unicode_type"):
+        types_of([numba.types.unicode_type])
+    forced = numba.jit(forceobj=True)(arity)
+    with pytest.raises(KernelError, match="object mode"):
+        read_kernel(forced, [VECTOR])
