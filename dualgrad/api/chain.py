@@ -100,11 +100,6 @@ def differentiable(structure: Any) -> list[bool]:
     return [v.type.differentiable for v in variables(structure)]
 
 
-def fresh(structure: Any, suffix: str) -> Any:
-    """New variables beside those of a structure; what is not differentiable keeps a parameter that nothing reads."""
-    return mapped(lambda a: Var((a.name if isinstance(a, Var) else "c") + suffix, a.type), structure)
-
-
 # The transforms
 
 
@@ -116,7 +111,7 @@ def pushforward(f: Function) -> Function:
     primals = renamed(f.params, variables(f.params), program.params[:count])
     dots = iter(program.params[count:])
     tangents = mapped(
-        lambda a: next(dots) if isinstance(a, Var) and a.type.differentiable else Var(_name(a) + "_dot", a.type), primals
+        lambda a: next(dots) if isinstance(a, Var) and a.type.differentiable else passive(a, "_dot"), primals
     )
     values = leaves(f.result)
     out_dots = iter(program.results[len(values) :])
@@ -124,6 +119,11 @@ def pushforward(f: Function) -> Function:
     out = mapped(lambda _: next(outs), f.result)
     dot = mapped(lambda a: next(out_dots) if a.type.differentiable else Const(0.0, Type("float64")), out)
     return finished(f"pushforward_{f.name}", (primals, tangents), program.body, (out, dot))
+
+
+def passive(atom: Atom, suffix: str) -> Atom:
+    """The place of a tangent, cotangent or series that has no meaning: a parameter that nothing reads."""
+    return Var(atom.name + suffix, atom.type) if isinstance(atom, Var) else atom
 
 
 def _name(atom: Atom) -> str:
@@ -164,7 +164,7 @@ def pullback(f: Function) -> Function:
     r = reverse(f, wanted)
     cts = iter(r.cotangents)
     cotangents = mapped(
-        lambda a: next(cts) if a.type.differentiable else Var("unused_bar", a.type), r.result
+        lambda a: next(cts) if a.type.differentiable else passive(a, "_bar"), r.result
     )
     back = mapped(lambda a: r.gradients.get(a, Const(0.0, Type("float64"))) if isinstance(a, Var) else Const(0.0, Type("float64")), f.params)
     return finished(f"pullback_{f.name}", (r.params, cotangents), r.primal + r.reverse, (r.result, back))
@@ -406,7 +406,7 @@ def jet(f: Function) -> Function:
 
     def series_of(v: Any) -> Any:
         if not isinstance(v, Var) or not v.type.differentiable:
-            return Var(_name(v) + "_series", v.type)
+            return passive(v, "_series")
         series, coeff = Var(v.name + "_series", Type(v.type.dtype, v.type.rank + 1)), next(coeffs)
         order = b.shape(series, axis=0)
         shape = dims(b, v) if v.type.rank else []

@@ -150,6 +150,14 @@ def untranspose_batched(x: Any, axes: Shape | None) -> Any:
     return transpose_batched(x, None if axes is None else _inverse(axes))
 
 
+def astype_batched(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+def astype_back_batched(x: Any, dtype: Any) -> Any:
+    return x
+
+
 # Indexing
 
 @_interpreted

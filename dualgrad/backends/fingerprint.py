@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from .modules import IMPORTED
+
 BY_VERSION = frozenset(sys.stdlib_module_names | {"numpy", "scipy", "numba", "llvmlite", "dualgrad"})
 LITERALS = (type(None), type(...), bool, int, float, complex, str, bytes)
 
@@ -39,9 +41,11 @@ def fingerprint(*things: Any) -> str:
 
 @cache
 def versions() -> tuple[str, ...]:
-    """Python, NumPy, and the text of dualgrad itself."""
+    """Python, NumPy, and the text of dualgrad itself, if that is the text this process runs."""
     package, own = Path(__file__).parent.parent, hashlib.blake2b()
     for path in sorted(package.rglob("*.py")):
+        if path.stat().st_mtime > IMPORTED:
+            raise CannotFingerprint(f"{path}, which was edited after its import")
         own.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return sys.version, np.__version__, own.hexdigest()
 

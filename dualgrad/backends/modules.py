@@ -19,8 +19,11 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from time import time
 from types import ModuleType
 from typing import Any, NamedTuple
+
+IMPORTED = time()
 
 
 class Generated(NamedTuple):

@@ -40,7 +40,7 @@ class Dual(Number):
     def __init__(self, primal: Any, tangent: Any):
         self._primal, self._linear = content(primal), content(tangent)
         self._memory = None
-        self._level = permanent("Dual", 2 * nesting(self._primal, self._linear))
+        self._level = permanent("Dual", self._primal, self._linear)
         lead = self._linear.ndim - self._primal.ndim
         if lead not in (0, 1) or self._linear.shape[lead:] != self._primal.shape:
             raise StructureError(
@@ -74,7 +74,7 @@ class Dual(Number):
                 lift = tuple(rank - a._primal.ndim for a in duals)
         if exponent is not None:
             values.pop()
-        step = jvp_step(Pattern(word, active, _literals(len(args), exponent), lift))
+        step = jvp_step(Pattern(word, active, literals_of(len(args), exponent), lift))
         primal, tangent = step(*values, *tangents)
         shape = primal.shape if lift is None else (*_directions(tangents), *primal.shape)
         if np.shape(tangent) != shape:
@@ -127,7 +127,7 @@ def _directions(tangents: list[Any]) -> tuple[int, ...]:
 
 
 @lru_cache(None)
-def _literals(count: int, exponent: Any) -> tuple[Any, ...]:
+def literals_of(count: int, exponent: Any) -> tuple[Any, ...]:
     return (None,) * count if exponent is None else (None, exponent)
 
 
@@ -143,14 +143,20 @@ def content(value: Any) -> Any:
     return value if value.ndim else value[()]
 
 
-def nesting(*values: Any) -> int:
-    """One more than the nesting of the numbers inside."""
-    return 1 + max((v._level.depth + 1) // 2 if isinstance(v, Number) and v._level.depth < 1000 else 0 for v in values)
+def permanent(verb: str, *inside: Any) -> Level:
+    """The level of numbers made by hand around these contents: just above theirs, a Jet below a Dual.
+
+    Transforms have whole depths from 1000 on; in between there is room for thousands of nested numbers.
+    """
+    below = max((v._level.depth for v in inside if isinstance(v, Number)), default=0)
+    whole = int(below) if below >= 1000 else 0
+    unit = 1e-4 if whole else 1
+    nesting = (round((below - whole) / unit) + 1) // 2 + 1
+    return _level(verb, whole + unit * (2 * nesting - (verb == "Jet")))
 
 
-@lru_cache(None)
-def permanent(verb: str, depth: int) -> Level:
-    """The level of all numbers made by hand at one depth of nesting; it never ends."""
+@lru_cache(4096)
+def _level(verb: str, depth: float) -> Level:
     return Level(verb, depth=depth)
 
 

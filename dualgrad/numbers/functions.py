@@ -1,6 +1,6 @@
 """NumPy's functions on numbers: each is a word, or is said with words, or has no derivative.
 
-`call_ufunc` and `call_function` are where NumPy's two protocols arrive.  The methods of
+`array_ufunc` and `array_function` are where NumPy's two protocols arrive.  The methods of
 ndarray are the same functions.
 """
 
@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-import dualgrad.rules  # noqa: F401  (fills the table)
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
 from .array import Array, buffer, wrap
-from .number import Number, apply, is_memory, plain, settled, store, view_of
+from .number import Number, apply, is_memory, plain, settled, store, view_of, write_out
 
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}
 COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}
@@ -50,8 +49,24 @@ def numpy_function(*functions: Any) -> Callable[[Callable[..., Any]], Callable[.
 # The protocols
 
 
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+    """``__array_ufunc__``"""
+    if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
+        return NotImplemented
+    result = call_ufunc(ufunc, method, inputs, options)
+    return result if out is None else write_out(out[0], result)
+
+
+def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``__array_function__``"""
+    found = FUNCTIONS.get(function)
+    if found is None or kwargs or len(types) > 1:
+        return general_function(function, types, args, kwargs)
+    return found(*args)
+
+
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """What `Number.__array_ufunc__` does."""
+    """A ufunc or one of its methods, without ``out``."""
     if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
         raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(condition, a, b), x.astype(dtype)")
     if method == "__call__":
@@ -83,17 +98,15 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     raise unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
 
 
-def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What `Number.__array_function__` does."""
+def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy function with options, without a rule, or with more than one kind of argument."""
+    if any(hasattr(t, "__dualgrad_masked__") for t in types):
+        return NotImplemented
     found = FUNCTIONS.get(function)
     if found is not None:
-        out = kwargs.pop("out", None) if function is not np.clip else None
-        result = found(*args, **kwargs)
-        if out is None:
-            return result
-        from .number import write_out
-
-        return write_out(out, result)
+        out = kwargs.get("out")
+        result = found(*args, **{k: v for k, v in kwargs.items() if k != "out"})
+        return result if out is None else write_out(out, result)
     if function in DISCRETE:
         return function(*_mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
     if only_buffers((*args, *kwargs.values())):
@@ -570,6 +583,10 @@ REDUCTIONS.update({np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: 
 # Methods of ndarray
 
 
+Number.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
+Number.__array_function__ = array_function  # type: ignore[attr-defined]
+
+
 def _method(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: f(self, *args, **kwargs)
 
@@ -588,7 +605,7 @@ def astype(x: Any, dtype: Any, **options: Any) -> Any:
     dtype = np.dtype(dtype)
     if dtype.kind not in "fc":
         return plain(x).astype(dtype)
-    return x.copy() if dtype == x.dtype else apply(WORDS["cast"], x)
+    return x.copy() if dtype == x.dtype else apply(WORDS["astype"], x, dtype)
 
 
 def fill(x: Any, value: Any) -> None:
@@ -616,4 +633,3 @@ def std(x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bo
     return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
 
 
-__all__ = ["FUNCTIONS", "array", "call_function", "call_ufunc", "getitem", "is_memory", "ndarray"]

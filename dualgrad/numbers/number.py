@@ -30,6 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
+import dualgrad.rules  # noqa: F401  (fills the table)
 from dualgrad.backends import arrays
 from dualgrad.backends.arrays import is_basic
 from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError, user_line
@@ -45,6 +46,8 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 SCALARS = (int, float, complex, np.generic)
 CONSTANTS = (ndarray, *SCALARS)
+REALS = (int, float, np.integer, np.floating)
+POWER = WORDS["power"]
 
 
 class Level:
@@ -53,7 +56,7 @@ class Level:
     __slots__ = ("alive", "careful", "depth", "verb", "where")
     depths: ClassVar = itertools.count(1000)
 
-    def __init__(self, verb: str, careful: bool = False, depth: int | None = None):
+    def __init__(self, verb: str, careful: bool = False, depth: float | None = None):
         self.verb, self.careful, self.alive = verb, careful, True
         self.depth = next(Level.depths) if depth is None else depth
         self.where = user_line() if depth is None else ""
@@ -213,22 +216,7 @@ class Number:
             hint="decorate the function with dg.kernel: then it can be called with numbers too",
         )
 
-    # NumPy's protocols
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        from .functions import call_ufunc
-
-        if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
-            return NotImplemented
-        result = call_ufunc(ufunc, method, inputs, options)
-        return result if out is None else write_out(out[0], result)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from .functions import call_function
-
-        if any(hasattr(t, "__dualgrad_masked__") for t in types):
-            return NotImplemented
-        return call_function(function, args, kwargs)
+    # NumPy's protocols and ndarray's methods are added by `dualgrad.numbers.functions`.
 
 
 # Content that stays
@@ -339,7 +327,7 @@ def promote(root: Any, like: Number) -> None:
     old = make(type(root), root._level, root._primal, root._linear)
     old._memory = root._memory
     root.__class__, root._level = type(like), like._level
-    root._adopt(old._primal if old._level.depth == 0 else old, like)
+    root._adopt(old._primal.view() if old._level.depth == 0 else old, like)  # another object: views notice
 
 
 def index_of(index: Any) -> Any:
@@ -385,7 +373,8 @@ def apply(word: Word, *args: Any) -> Any:
     ready = []
     for a in args:
         if isinstance(a, Number):
-            a = settled(a)
+            if a._memory is not None:
+                a = settled(a)
             if top is None or a._level.depth > top._level.depth:
                 top = a
         ready.append(a)
@@ -424,13 +413,14 @@ _FUNCTIONS: dict[Word, Callable[..., Any]] = {}
 
 def literal(word: Word, args: Sequence[Any]) -> Any:
     """The exponent of a power as a Python literal, where its value decides which path is taken."""
-    if word.name == "power" and isinstance(args[1], (int, float, np.integer, np.floating)):
-        p = args[1]
-        if p == int(p) if -64 <= p <= 64 else False:
-            return int(p)
-        if p == 0.5 or p == -0.5:
-            return float(p)
-    return None
+    return exponent_of(args[1]) if word is POWER and isinstance(args[1], REALS) else None
+
+
+def exponent_of(p: Any) -> Any:
+    """An integer-valued exponent as an int, ±½ as they are, otherwise None."""
+    if -64 <= p <= 64 and p == int(p):
+        return int(p)
+    return float(p) if p in (0.5, -0.5) else None
 
 
 def without_array(a: Any) -> Any:

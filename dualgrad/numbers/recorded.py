@@ -19,17 +19,28 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.backends import arrays
 from dualgrad.backends.arrays import is_basic
 from dualgrad.backends.steps import Pattern, Step, linear_step
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
 
-from .array import buffer, looked, room_for
-from .dual import _literals
+from .array import looked, room_for
+from .dual import literals_of
 from .masked import Masked
 from .masked import zeros as masked_zeros
-from .number import OWN, SCALARS, Level, Number, View, apply, literal, make, settled, without_array
+from .number import (
+    OWN,
+    POWER,
+    Level,
+    Number,
+    View,
+    apply,
+    exponent_of,
+    literal,
+    make,
+    settled,
+    without_array,
+)
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
@@ -101,6 +112,9 @@ class Recorded(Number):
     @staticmethod
     def _interpret(tape: Any, word: Word, args: list[Any]) -> Any:
         active = tuple([type(a) is Recorded and a._level is tape for a in args])
+        if not word.elementwise and word.kind == "linear":
+            step, x = step_of(word, active, None, False), args[0]
+            return tape.emit(step, step.forward(x._primal, *args[1:]), (x._linear,))
         exponent = literal(word, args)
         values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
         reduce = word.elementwise and _broadcasts(values, active)
@@ -179,7 +193,7 @@ def step_of(word: Word, active: tuple[bool, ...], exponent: Any, reduce: bool) -
     key = (word.name, active, exponent, type(exponent), reduce)
     found = _STEPS.get(key)
     if found is None:
-        literals = _literals(len(active), exponent)
+        literals = literals_of(len(active), exponent)
         found = _STEPS[key] = linear_step(Pattern(word, active, literals, None, reduce))
     return found
 
@@ -204,27 +218,27 @@ def captured(out: tuple[Any, ...], values: list[Any], active: tuple[bool, ...]) 
 # Operators without detours: what `apply` does, for the cases that matter
 
 
-def _binary(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+def _frozen(x: Any) -> bool:
+    """Whether the content can be used as it is."""
+    memory = x._memory
+    return memory is None or memory is not OWN and memory._memory is None and memory._primal is x._source
+
+
+def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Callable[[Any, Any], Any]) -> Any:
+    """``x * y`` and its swapped form for two recorded numbers, or one and a Python number."""
     word = WORDS[name]
-    general, general_swapped = (getattr(Number, f"__{p}{_DUNDER[name]}__") for p in ("", "r"))
-    steps: dict[Any, Step] = {}
+    steps: dict[Any, Any] = {}
 
     def step(left: bool, right: bool, reduce: bool) -> Step:
         return steps.setdefault((left, right, reduce), step_of(word, (left, right), None, reduce))
 
-    def frozen(x: Any) -> bool:
-        memory = x._memory
-        return memory is None or memory is not OWN and memory._memory is None and memory._primal is x._source
-
     def operator(self: Any, other: Any) -> Any:
-        kind, tape = type(other), self._level
-        if frozen(self):
-            a = self._primal
+        if self._memory is None or _frozen(self):
+            kind, tape, a = type(other), self._level, self._primal
             if kind is Recorded:
-                if other._level is tape and frozen(other):
+                if other._level is tape and (other._memory is None or _frozen(other)):
                     b = other._primal
-                    key = (True, True, a.shape != b.shape)
-                    found = steps.get(key) or step(*key)
+                    found = steps.get(_BOTH if a.shape == b.shape else _REDUCE) or step(True, True, a.shape != b.shape)
                     return tape.emit(found, found.forward(a, b), (self._linear, other._linear))
             elif kind is float or kind is int:
                 found = steps.get(_LEFT) or step(*_LEFT)
@@ -233,7 +247,7 @@ def _binary(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
     def swapped(self: Any, other: Any) -> Any:
         kind = type(other)
-        if (kind is float or kind is int) and frozen(self):
+        if (kind is float or kind is int) and (self._memory is None or _frozen(self)):
             found = steps.get(_RIGHT) or step(*_RIGHT)
             return self._level.emit(found, found.forward(other, self._primal), (self._linear,))
         return general_swapped(self, other)
@@ -241,12 +255,30 @@ def _binary(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
     return operator, swapped
 
 
-_DUNDER = {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv"}
+def _power(general: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """``x ** p`` for a Python number p."""
+    steps: dict[Any, Any] = {}
+
+    def power(self: Any, p: Any) -> Any:
+        if type(p) in (int, float) and (self._memory is None or _frozen(self)):
+            found = steps.get(p)
+            if found is None:
+                if exponent_of(p) is None:
+                    return general(self, p)
+                found = steps[p] = step_of(POWER, (True, False), exponent_of(p), False)
+            return self._level.emit(found, found.forward(self._primal), (self._linear,))
+        return general(self, p)
+
+    return power
+
+
+_BOTH, _REDUCE = (True, True, False), (True, True, True)
 _LEFT, _RIGHT = (True, False, False), (False, True, False)
-for _name, _dunder in _DUNDER.items():
-    _op, _swapped = _binary(_name)
-    setattr(Recorded, f"__{_dunder}__", _op)
-    setattr(Recorded, f"__r{_dunder}__", _swapped)
+for _name, _dunder in {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv"}.items():
+    _names = f"__{_dunder}__", f"__r{_dunder}__"
+    for _method, _op in zip(_names, _binary(_name, *(getattr(Number, n) for n in _names))):
+        setattr(Recorded, _method, _op)
+Recorded.__pow__ = _power(Number.__pow__)  # type: ignore[attr-defined, method-assign]
 
 
 # The two sweeps
@@ -337,6 +369,3 @@ def push(tape: Tape, tangents: dict[int, Any], outputs: list[Ref], careful: bool
 def read(slots: list[Any], ref: Ref) -> Any:
     """The tangent that a ref names."""
     return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])
-
-
-__all__ = ["COPY", "INPUT", "SCALARS", "STORE", "ZERO", "Recorded", "Tape", "arrays", "buffer", "pull", "push"]

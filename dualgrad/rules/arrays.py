@@ -23,6 +23,8 @@ PAIRS: list[tuple[str, str, str]] = [
     ("reshape(x, shape)", "np.reshape({0}, {1})", "reshape(ct, x_shape)"),
     ("transpose(x, axes)", "np.transpose({0}, {1})", "untranspose(ct, axes)"),
     ("untranspose(x, axes)", "untranspose({0}, {1})", "transpose(ct, axes)"),
+    ("astype(x, dtype)", "{0}.astype({1})", "astype_back(ct, dtype)"),
+    ("astype_back(x, dtype)", "{0}", "astype(ct, dtype)"),
     ("getitem(x, index)", "{0}[{1}]", "scatter(ct, index, x_shape)"),
     ("scatter(x, index, shape)", "scatter({0}, {1}, {2})", "getitem(ct, index)"),
     ("clear(x, index)", "clear({0}, {1})", "clear(ct, index)"),

@@ -7,8 +7,9 @@ statement is ever written for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from dualgrad.core.program import Atom, For, If, Let, Program, Store, Var, While, walk
+from dualgrad.core.program import Atom, For, If, Let, Program, Store, Var, While, vars_bound, walk
 
 
 def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
@@ -54,3 +55,44 @@ def _together(targets: tuple[Var, ...], sources: Iterable[Atom], active: set[Var
         else:
             for target in targets:
                 _flow((*sources, *targets), target, active)
+
+
+@dataclass(eq=False)
+class Family:
+    """Array variables that may name the same memory; ``final`` is the last of them that the outermost block binds."""
+
+    members: set[Var] = field(default_factory=set)
+    origins: list[Var] = field(default_factory=list)
+    final: Var | None = None
+
+
+def array_families(program: Program) -> dict[Var, Family]:
+    """The arrays that loops, branches and ``grow`` connect (an array that nothing exchanges has no entry)."""
+    families: dict[Var, Family] = {}
+
+    def connect(*atoms: Atom) -> None:
+        arrays = [a for a in atoms if isinstance(a, Var) and a.type.rank > 0]
+        merged = Family()
+        for a in arrays:
+            merged.members |= families[a].members if a in families else {a}
+        families.update(dict.fromkeys(merged.members, merged))
+
+    for s in walk(program.body):
+        if isinstance(s, Let) and s.word.name == "grow":
+            connect(s.target, s.args[0])
+        elif isinstance(s, (For, While)):
+            for c in s.carries:
+                connect(*c)
+        elif isinstance(s, If):
+            for j in s.joins:
+                connect(*j)
+    grown = {s.target for s in walk(program.body) if isinstance(s, Let) and s.word.name == "grow"}
+    made = [s.target for s in walk(program.body) if isinstance(s, Let) and s.target not in grown]
+    for v in [*program.params, *made]:
+        if v in families:
+            families[v].origins.append(v)
+    for s in program.body:
+        for v in vars_bound(s):
+            if v in families:
+                families[v].final = v
+    return families

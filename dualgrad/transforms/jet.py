@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualgrad.core.build import Builder
-from dualgrad.core.errors import KernelError
-from dualgrad.core.program import INT, Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While
+from dualgrad.core.program import INT, Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.text import EVALUATE, Writer, emit, parse, shape_of
 
@@ -286,7 +285,7 @@ class Taylor:
     def result(self, atom: Atom, b: Builder) -> Atom:
         """Coefficients of a result (those of a constant: itself, then zeros)."""
         if isinstance(atom, Var) and atom.type.rank:
-            return self.arrays[atom] if atom in self.arrays else self.constant(atom, b)
+            return self.array(atom, b)
         found = self.series.get(atom) if isinstance(atom, Var) else None
         if found is None:
             found = Recurrence(b, self.size, self.allocate).new(atom)
@@ -305,6 +304,12 @@ class Taylor:
             inner = block
         inner.store(coeffs, (*index, Const(0, INT)), inner.load(array, *index))
         return coeffs
+
+    def array(self, array: Atom, b: Builder) -> Var:
+        """An array's coefficients; those of a constant where it has none yet."""
+        if array not in self.arrays:
+            self.arrays[array] = self.constant(array, b)
+        return self.arrays[array]
 
     def value(self, atom: Atom) -> Any:
         return self.series.get(atom, atom) if isinstance(atom, Var) else atom
@@ -327,10 +332,8 @@ class Taylor:
         name, target = s.word.name, s.target
         if name == "full":
             self.arrays[target] = self.constant(target, b)
-        elif name == "copy" and s.args[0] not in self.arrays:
-            self.arrays[target] = self.constant(target, b)
         elif name in ("copy", "grow"):
-            self.arrays[target] = b.emit(s.word, self.arrays[s.args[0]], *s.args[1:])
+            self.arrays[target] = b.emit(s.word, self.array(s.args[0], b), *s.args[1:])
         elif name == "load":
             memory = self.allocate(target.type)
             self.series[target] = Series(target, memory)
@@ -370,9 +373,10 @@ class Taylor:
 
     def carried(self, s: For | While, new: For | While, b: Builder) -> None:
         """One memory for each active carry, filled before the loop and at the end of each turn."""
-        carries = [c for c in s.carries if c.inner in self.active]
-        if any(c.inner.type.rank for c in carries):
-            raise KernelError("arrays exchanged inside a loop have no series yet", where=f"line {s.line}")
+        arrays = [c for c in s.carries if c.inner in self.active and c.inner.type.rank]
+        for c in arrays:
+            self.arrays[c.inner] = Var(c.inner.name + "_coeffs", self.array(c.init, b).type)
+        carries = [c for c in s.carries if c.inner in self.active and c not in arrays]
         memories = [self.allocate(c.inner.type) for c in carries]
         for c, memory in zip(carries, memories, strict=True):
             self.copy(c.init, memory, b)
@@ -397,6 +401,9 @@ class Taylor:
                 self.copy(source, memory, body)
         for c, memory in zip(carries, memories, strict=True):
             self.series[c.out] = Series(c.out, memory)
+        for c in arrays:
+            out = self.arrays[c.out] = Var(c.out.name + "_coeffs", self.arrays[c.inner].type)
+            new.carries.append(Carry(self.arrays[c.inner], self.arrays[c.init], self.arrays[c.next], out))
         b.block.append(new)
 
     def for_(self, s: For, b: Builder) -> None:
@@ -407,12 +414,16 @@ class Taylor:
 
     def if_(self, s: If, b: Builder) -> None:
         new = If(s.test, [], [], list(s.joins), s.line)
-        joins = [(j, self.allocate(j.out.type)) for j in s.joins if j.out in self.active]
+        arrays = [j for j in s.joins if j.out in self.active and j.out.type.rank]
+        joins = [(j, self.allocate(j.out.type)) for j in s.joins if j.out in self.active and j not in arrays]
         for block, old, side in ((new.then, s.then, "then"), (new.orelse, s.orelse, "orelse")):
             inner = Builder(block, s.line)
             self.block(old, inner)
             for j, memory in joins:
                 self.copy(getattr(j, side), memory, inner)
+        for j in arrays:
+            out = self.arrays[j.out] = Var(j.out.name + "_coeffs", self.arrays[j.then].type)
+            new.joins.append(Join(out, self.arrays[j.then], self.arrays[j.orelse]))
         for j, memory in joins:
             self.series[j.out] = Series(j.out, memory)
         b.block.append(new)

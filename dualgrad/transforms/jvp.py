@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import Any
 
 from dualgrad.core.build import Builder
-from dualgrad.core.errors import KernelError
 from dualgrad.core.program import (
     INT,
     Atom,
@@ -65,7 +64,32 @@ def prepare(program: Program) -> Program:
     copies: list[Statement] = [
         Let(v, WORDS["copy"], (p,)) for v, p in zip(program.params, params, strict=True) if v in owned
     ]
-    return ssa(Program(program.name, params, copies + program.body, program.results))
+    return ssa(Program(program.name, params, copies + filled(program.body), program.results))
+
+
+def filled(block: list[Statement]) -> list[Statement]:
+    """The block with each buffer that starts at a variable's value written as zeros and a loop of stores."""
+    out: list[Statement] = []
+    for s in block:
+        if isinstance(s, Let) and s.word.name == "full" and isinstance(s.args[0], Var):
+            value, *shape = s.args
+            dtype = s.target.type.dtype
+            zero = Const(False if dtype == "bool" else 0 if dtype.startswith(("int", "uint")) else 0.0, Type(dtype))
+            out.append(Let(s.target, s.word, (zero, *shape), s.params, s.line))
+            index = tuple(Var("k", INT) for _ in shape)
+            inner: list[Statement] = [Store(s.target, index, value, line=s.line)]
+            for k, n in reversed(list(zip(index, shape, strict=True))):
+                inner = [For(k, Const(0, INT), n, Const(1, INT), inner, line=s.line)]
+            out += inner
+        elif isinstance(s, If):
+            out.append(If(s.test, filled(s.then), filled(s.orelse), s.joins, s.line))
+        elif isinstance(s, For):
+            out.append(For(s.var, s.start, s.stop, s.step, filled(s.body), s.carries, s.reverse, s.line))
+        elif isinstance(s, While):
+            out.append(While(s.cond, s.test, filled(s.body), s.carries, s.line))
+        else:
+            out.append(s)
+    return out
 
 
 class Derivative:
@@ -150,13 +174,9 @@ class Derivative:
     def let(self, s: Let, linear: Builder) -> None:
         name, target = s.word.name, s.target
         if name == "full":
-            self.dots[target] = self.zeros(target, list(s.args[1:]), linear)
-            if isinstance(s.args[0], Var) and s.args[0] in self.dots:
-                raise KernelError("np.full with a value that is differentiated", where=f"line {s.line}")
-        elif name == "copy" and s.args[0] not in self.dots:
-            self.dots[target] = self.zeros_beside(target, linear)
+            self.dots[target] = self.zeros(target, self.shape_of(s, linear), linear)
         elif name in ("copy", "grow"):
-            self.dots[target] = linear.emit(s.word, self.dots[s.args[0]], *s.args[1:], name=target.name + "_dot")
+            self.copy(s, linear)
         elif name == "load":
             array = self.dots[s.args[0]]
             self.dots[target] = [linear.load(array, *s.args[1:], *lane, name=target.name + "_dot") for lane in self.lanes]
@@ -164,6 +184,21 @@ class Derivative:
             dots = [tangent(s, [self.dot(a, k) for a in s.args], linear) for k in range(len(self.lanes))]
             if any(d is not None for d in dots):
                 self.dots[target] = dots
+
+    def shape_of(self, s: Let, linear: Builder) -> list[Atom]:
+        """Shape of the tangent of a new buffer."""
+        return list(s.args[1:])
+
+    def copy(self, s: Let, linear: Builder) -> None:
+        """The tangent of a copied or grown array."""
+        array = self.array_dot(s.args[0], linear)
+        self.dots[s.target] = linear.emit(s.word, array, *s.args[1:], name=s.target.name + "_dot")
+
+    def array_dot(self, array: Atom, linear: Builder) -> Var:
+        """An array's tangent; zeros where it has none yet."""
+        if array not in self.dots:
+            self.dots[array] = self.zeros_beside(array, linear)
+        return self.dots[array]
 
     def store(self, s: Store, linear: Builder) -> None:
         array = self.dots[s.array]
@@ -185,20 +220,20 @@ class Derivative:
         self.dotted(s, new, primal, linear)
 
     def dotted(self, s: For | While, new: For | While, primal: Builder, linear: Builder) -> None:
-        waiting = self.carried_dots(s)
+        waiting = self.carried_dots(s, linear)
         inner = Builder(new.body, s.line)
         self.block(s.body, inner, inner)
         new.carries += self.closed_dots(waiting)
         primal.block.append(new)
 
-    def carried_dots(self, s: For | While) -> list[tuple[Carry, Any, Any]]:
+    def carried_dots(self, s: For | While, linear: Builder) -> list[tuple[Carry, Any, Any]]:
         """Tangents of the active carries, entering; `closed_dots` completes them after the body."""
         waiting = []
         for c in s.carries:
             if c.inner not in self.active:
                 continue
-            if c.inner.type.rank:
-                init = self.dots[c.init]
+            if c.inner.type.rank > 0:
+                init = self.array_dot(c.init, linear)
                 inner: Any = Var(c.inner.name + "_dot", init.type)
             else:
                 init = [self.dot_or_zero(c.init, k) for k in range(len(self.lanes))]
@@ -210,7 +245,7 @@ class Derivative:
     def closed_dots(self, waiting: list[tuple[Carry, Any, Any]]) -> list[Carry]:
         carries = []
         for c, inner, init in waiting:
-            if c.inner.type.rank:
+            if c.inner.type.rank > 0:
                 out = self.dots[c.out] = Var(c.out.name + "_dot", inner.type)
                 carries.append(Carry(inner, init, self.dots[c.next], out))
                 continue
@@ -232,8 +267,10 @@ class Derivative:
         for j in s.joins:
             if j.out not in self.active:
                 continue
-            if j.out.type.rank:
-                raise KernelError("an array chosen by a branch cannot be differentiated", where=f"line {s.line}")
+            if j.out.type.rank > 0:
+                out = self.dots[j.out] = Var(j.out.name + "_dot", self.dots[j.then].type)
+                joins.append(Join(out, self.dots[j.then], self.dots[j.orelse]))
+                continue
             outs = self.dots[j.out] = [Var(j.out.name + "_dot", j.out.type) for _ in self.lanes]
             for k, out in enumerate(outs):
                 joins.append(Join(out, self.dot_or_zero(j.then, k), self.dot_or_zero(j.orelse, k)))

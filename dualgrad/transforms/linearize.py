@@ -13,7 +13,7 @@ has the same loops and branches.  A primal value that the linear program needs i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dualgrad.core.build import Builder, is_const
@@ -37,6 +37,7 @@ from dualgrad.core.program import (
 )
 from dualgrad.core.words import WORDS
 
+from .activity import array_families
 from .jvp import Derivative, prepare
 from .ssa import ssa
 
@@ -123,6 +124,7 @@ class Unzip(Derivative):
         self.kept: dict[Var, Any] = {}
         self.bound_at_root: set[Var] = set(program.params)
         self.position = 0
+        self.families = array_families(program)
         self.last_store: dict[Var, int] = {}
         for k, s in enumerate(program.body):
             for t in walk([s]):
@@ -134,13 +136,47 @@ class Unzip(Derivative):
             self.block([s], primal, linear)
             self.bound_at_root.update(vars_bound(s))
 
+    # A tape that grows (of a kernel that is a derivative itself) is one memory under many names
+
+    def shape_of(self, s: Let, linear: Builder) -> list[Atom]:
+        """A growing buffer has one tangent, as long as it is in the end."""
+        family = self.families.get(s.target)
+        if family is None:
+            return list(s.args[1:])
+        if len(family.origins) > 1 or family.final is None:
+            raise KernelError(
+                f"the arrays exchanged for {s.target.name!r} in a loop or branch cannot be differentiated in reverse mode",
+                why="which memory a name means would have to be remembered for every turn",
+                hint="copy their elements instead of exchanging them, or use forward mode (jvp)",
+                where=f"line {s.line}",
+            )
+        return [linear.shape(family.final, axis=k) for k in range(s.target.type.rank)]
+
+    def copy(self, s: Let, linear: Builder) -> None:
+        if s.word.name == "grow":
+            self.dots[s.target] = self.dots[s.args[0]]
+        else:
+            super().copy(s, linear)
+
+    def carried_dots(self, s: For | While, linear: Builder) -> list[Any]:
+        arrays = [c for c in s.carries if c.inner in self.active and c.inner.type.rank > 0]
+        for c in arrays:
+            self.dots[c.inner] = self.dots[c.out] = self.array_dot(c.init, linear)
+        return super().carried_dots(replace(s, carries=[c for c in s.carries if c not in arrays]), linear)
+
+    def joined_dots(self, s: If) -> list[Any]:
+        arrays = [j for j in s.joins if j.out in self.active and j.out.type.rank > 0]
+        for j in arrays:
+            self.dots[j.out] = self.dots[j.then]
+        return super().joined_dots(replace(s, joins=[j for j in s.joins if j not in arrays]))
+
     # Loops and branches, twice
 
     def loop(self, s: For, primal: Builder, linear: Builder) -> None:
         outer = self.level
         forward, tangent = Builder(line=s.line), Builder(line=s.line)
         self.level, after = self.enter_loop(s, forward, primal)
-        waiting = self.carried_dots(s)
+        waiting = self.carried_dots(s, linear)
         self.block(s.body, forward, tangent)
         self.provide(forward, tangent, s)
         carries = self.closed_dots(waiting)
@@ -183,7 +219,7 @@ class Unzip(Derivative):
         forward.block.append(Let(turn, WORDS["move"], (counter,)))
         at = forward.add(base, turn, name="at")
         self.level = Level((at,), None, s, turn)
-        waiting = self.carried_dots(s)
+        waiting = self.carried_dots(s, linear)
         self.block(s.body, forward, tangent)
         self.provide(forward, tangent, s)
         carries = self.closed_dots(waiting)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualgrad.core.build import Builder
-from dualgrad.core.errors import KernelError, UnsupportedError
+from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.program import Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While, atoms_read, walk
 from dualgrad.rules.text import Writer
 
@@ -169,12 +169,6 @@ class Transposition:
 
     def for_(self, s: For, b: Builder) -> None:
         carries = [c for c in s.carries if c.inner in self.linear]
-        if any(c.inner.type.rank > 0 for c in carries):
-            raise KernelError(
-                "arrays exchanged inside a loop cannot be differentiated in reverse mode",
-                hint="copy their elements instead, or use forward mode (jvp)",
-                where=f"line {s.line}",
-            )
         for c in carries:
             self.bars[c.inner] = Var(_bar_name(c.inner, ""), c.inner.type)
             b.bind(self.bars[c.inner], self.bars[c.out])

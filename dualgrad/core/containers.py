@@ -1,0 +1,75 @@
+"""Nested containers: tuples, lists, dicts, namedtuples, dataclasses; their leaves in order.
+
+`optree` does the work; it is imported when the first container is seen.  A plain array
+never gets there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+NAMESPACE = "dualgrad"
+LEAVES = frozenset((np.ndarray, float, int, bool, complex, str, np.float64, np.float32))
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Leaves and structure; the structure of a single leaf is None."""
+    kind = type(tree)
+    if kind in LEAVES or getattr(kind, "__dualgrad_number__", False):
+        return [tree], None
+    import optree
+
+    leaves, structure = optree.tree_flatten(tree, is_leaf=_register, namespace=NAMESPACE)
+    if len(leaves) == 1 and leaves[0] is tree:
+        return leaves, None
+    return leaves, structure
+
+
+def unflatten(structure: Any, leaves: Any) -> Any:
+    """The container of this structure."""
+    if structure is None:
+        (leaf,) = leaves
+        return leaf
+    return structure.unflatten(leaves)
+
+
+def paths(structure: Any) -> list[str]:
+    """Where each leaf is, as one writes it: ``['w'][0]``."""
+    if structure is None:
+        return [""]
+    return ["".join(f"[{step!r}]" for step in path) for path in structure.paths()]
+
+
+_seen: set[type] = set()
+
+
+def _register(value: Any) -> bool:
+    """Enter a dataclass when its first instance is met; never a leaf for optree's sake."""
+    kind = type(value)
+    if kind not in _seen and dataclasses.is_dataclass(value) and not isinstance(value, type):
+        import optree
+
+        _seen.add(kind)
+        names = tuple(f.name for f in dataclasses.fields(value))
+        optree.register_pytree_node(kind, _reader(names), _maker(kind, names), namespace=NAMESPACE)
+    return False
+
+
+def _reader(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    return lambda value: (tuple(getattr(value, n) for n in names), None, names)
+
+
+def _maker(kind: type, names: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+    """Fields are set directly: ``__init__`` and ``__post_init__`` may not expect what we put in."""
+
+    def make(_: Any, values: Any) -> Any:
+        new = object.__new__(kind)
+        for name, value in zip(names, values, strict=True):
+            object.__setattr__(new, name, value)
+        return new
+
+    return make

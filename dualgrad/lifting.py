@@ -1,0 +1,280 @@
+"""A transform runs a clone of the user's function in which NumPy, math and float understand numbers.
+
+``np.zeros(n)``, ``np.array([a, b])`` and ``math.sin(x)`` cannot be dispatched on numbers, so
+the clone (same code object, same line numbers) has globals that read through, live, to the
+original's, but where these names mean the functions below.  Nested functions, closures and
+the functions of the same module are cloned when they are reached.  Nothing is patched.
+
+Functions that assign globals keep their own; there a number raises, and the message says
+what to write.  ``with dg.lifting(False):`` switches all of it off.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import dis
+import functools
+import math
+import types
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from .numbers.array import buffer
+from .numbers.functions import array
+from .numbers.number import Number, plain
+
+_ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
+_FOREIGN = ("dualgrad", "numpy", "scipy", "numba", "builtins", "optree")
+
+
+@contextlib.contextmanager
+def lifting(on: bool) -> Iterator[None]:
+    """Switch lifting on or off within a ``with`` block."""
+    token = _ON.set(on)
+    try:
+        yield
+    finally:
+        _ON.reset(token)
+
+
+def lift(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The clone of ``f``, or ``f`` itself where there is nothing to lift."""
+    if not _ON.get():
+        return f
+    if type(f) is types.FunctionType:
+        return _lift_function(f)
+    if isinstance(f, types.MethodType):
+        return types.MethodType(lift(f.__func__), f.__self__)
+    if isinstance(f, functools.partial):
+        return functools.partial(lift(f.func), *f.args, **f.keywords)
+    call = getattr(type(f), "__call__", None)
+    if type(call) is types.FunctionType and type(f).__module__.partition(".")[0] not in _FOREIGN:
+        return types.MethodType(lift(call), f)
+    return f
+
+
+_CLONES: WeakKeyDictionary[types.FunctionType, tuple[Any, ...]] = WeakKeyDictionary()
+
+
+def _lift_function(f: types.FunctionType) -> Callable[..., Any]:
+    known = _CLONES.get(f)
+    if known is not None:
+        code, cells, clone = known
+        if code is f.__code__ and (not cells or cells == _contents(f)):
+            return clone
+    clone = _clone(f)
+    _CLONES[f] = f.__code__, _contents(f), clone
+    return clone
+
+
+def _contents(f: types.FunctionType) -> tuple[int, ...]:
+    """Identities of what a closure holds: a clone is made again when they change."""
+    return tuple(id(_content(c)) for c in f.__closure__ or ())
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _clone(f: types.FunctionType) -> Callable[..., Any]:
+    code = f.__code__
+    if (f.__module__ or "").partition(".")[0] in _FOREIGN or _assigns_globals(code):
+        return f
+    cells = tuple(_lifted_cell(c, f) for c in f.__closure__ or ()) or None
+    clone = types.FunctionType(code, _live_globals(f.__globals__, _only_called(code)), f.__name__, f.__defaults__, cells)
+    clone.__kwdefaults__, clone.__qualname__, clone.__module__ = f.__kwdefaults__, f.__qualname__, f.__module__
+    return clone
+
+
+def _lifted_cell(cell: types.CellType, f: types.FunctionType) -> types.CellType:
+    """The user's own cell, unless it holds a module or function that means something else here."""
+    content = _content(cell)
+    if content is f:
+        return cell
+    new = lifted(content, f.__globals__)
+    return cell if new is content else types.CellType(new)
+
+
+class LiveGlobals(dict):
+    """Globals of a clone: empty, every name is looked up in the original's at the moment it is used."""
+
+    __slots__ = ("original",)
+
+    def __init__(self, original: dict[str, Any], names: dict[str, Any]):
+        super().__init__(__builtins__=names)
+        self.original = original
+
+    def __missing__(self, name: str) -> Any:
+        return lifted(self.original[name], self.original)
+
+
+_GLOBALS: dict[tuple[int, frozenset[str]], LiveGlobals] = {}
+
+
+def _live_globals(original: dict[str, Any], called: frozenset[str]) -> LiveGlobals:
+    key = id(original), called
+    found = _GLOBALS.get(key)
+    if found is None or found.original is not original:
+        names = {**vars(builtins), **{name: BUILTINS[name] for name in called}}
+        found = _GLOBALS[key] = LiveGlobals(original, names)
+    return found
+
+
+def lifted(value: Any, home: dict[str, Any]) -> Any:
+    """What a global or a closed-over variable means in a clone."""
+    kind = type(value)
+    if kind is types.FunctionType:
+        return _lift_function(value) if value.__globals__ is home else value
+    if kind is types.ModuleType:
+        return NAMESPACES.get(value, value)
+    if kind in _REPLACEABLE:
+        return REPLACED.get(value, value)
+    return value
+
+
+# What the code of a function does with names
+
+
+@functools.cache
+def _instructions(code: types.CodeType) -> tuple[Any, ...]:
+    own = tuple(dis.get_instructions(code))
+    return own + tuple(i for c in code.co_consts if isinstance(c, types.CodeType) for i in _instructions(c))
+
+
+@functools.cache
+def _assigns_globals(code: types.CodeType) -> bool:
+    return any(i.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") for i in _instructions(code))
+
+
+@functools.cache
+def _only_called(code: types.CodeType) -> frozenset[str]:
+    """Builtins like ``float`` that are only called here, never used as a type."""
+    uses = [i for i in _instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME") and i.argval in BUILTINS]
+    return frozenset(i.argval for i in uses) - {i.argval for i in uses if i.opname == "LOAD_NAME" or not i.arg & 1}
+
+
+# What names mean in a clone
+
+
+def _float(x: Any = 0.0) -> Any:
+    return x if isinstance(x, Number) and x._level.depth else float(plain(x))
+
+
+def _int(x: Any = 0, *base: Any) -> int:
+    return int(plain(x), *base)
+
+
+def _complex(*parts: Any) -> Any:
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Number) else complex(*parts)
+
+
+BUILTINS: dict[str, Any] = {"float": _float, "int": _int, "complex": _complex}
+
+
+def _creation(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A NumPy function whose result can receive numbers."""
+
+    @functools.wraps(function)
+    def create(*args: Any, **kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
+        return buffer(made) if type(made) is np.ndarray else made
+
+    return create
+
+
+def _full(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
+    if not isinstance(fill_value, Number):
+        return buffer(np.full(shape, plain(fill_value), dtype, **options))
+    out = buffer(np.zeros(shape, fill_value.dtype if dtype is None else dtype))
+    out[...] = fill_value
+    return out
+
+
+def _asarray(values: Any, dtype: Any = None, **options: Any) -> Any:
+    if isinstance(values, Number):
+        return values if dtype is None else values.astype(dtype)
+    return array(values, dtype) if type(values) in (list, tuple) else np.asarray(values, dtype, **options)
+
+
+def _array(values: Any, dtype: Any = None, **options: Any) -> Any:
+    made = array(values, None if isinstance(values, Number) else dtype, **options)
+    return made.astype(dtype) if dtype is not None and isinstance(values, Number) else made
+
+
+def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
+    if not (isinstance(start, Number) or isinstance(stop, Number)):
+        return np.linspace(start, stop, num, endpoint, **options)
+    return start + (stop - start) * np.linspace(0.0, 1.0, num, endpoint)
+
+
+def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of `math` that takes numbers too."""
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        if any(isinstance(a, Number) for a in args):
+            return numeric(*args)
+        return function(*args)
+
+    return call
+
+
+def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: function(*map(plain, args))
+
+
+def _log(x: Any, base: Any = None) -> Any:
+    return np.log(x) if base is None else np.log(x) / np.log(base)
+
+
+def _erf(x: Any) -> Any:
+    from .core.words import WORDS
+    from .numbers.number import apply
+
+    return apply(WORDS["erf"], x)
+
+
+_SAME = "sin cos tan sinh cosh tanh exp expm1 log1p sqrt hypot log2 log10 exp2 cbrt degrees radians".split()
+MATH: dict[Any, Any] = {
+    **{getattr(math, name): getattr(np, name) for name in _SAME if hasattr(math, name)},
+    math.asin: np.arcsin, math.acos: np.arccos, math.atan: np.arctan, math.atan2: np.arctan2, math.fabs: np.absolute,
+    math.pow: np.power, math.log: _log, math.erf: _erf, math.erfc: lambda x: 1.0 - _erf(x),
+    math.fsum: lambda values: sum(values), math.prod: lambda values: functools.reduce(lambda a, b: a * b, values, 1.0),
+    math.asinh: np.arcsinh, math.acosh: np.arccosh, math.atanh: np.arctanh, math.fmod: np.fmod,
+    **{f: _on_plain(f) for f in (math.floor, math.ceil, math.trunc, math.isnan, math.isinf, math.isfinite, math.isclose)},
+}  # fmt: skip
+REPLACED: dict[Any, Any] = {
+    **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
+                                 np.empty_like, np.full_like, np.copy)},
+    np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
+    np.linspace: _linspace, np.float64: None,
+    **{f: _math(f, numeric) for f, numeric in MATH.items()},
+}  # fmt: skip
+del REPLACED[np.float64]
+_REPLACEABLE = {type(f) for f in REPLACED}
+
+
+def _namespace(module: types.ModuleType) -> types.SimpleNamespace:
+    """The module's names, with the functions above in place of its own."""
+    names = {k: v for k, v in vars(module).items() if not k.startswith("__")}
+    space = _Namespace(**{k: REPLACED.get(v, v) if type(v) in _REPLACEABLE else v for k, v in names.items()})
+    space._module = module
+    return space
+
+
+class _Namespace(types.SimpleNamespace):
+    """Names that are not there yet (lazy submodules) come from the module."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+NAMESPACES: dict[Any, Any] = {np: _namespace(np), math: _namespace(math)}

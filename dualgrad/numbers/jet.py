@@ -1,0 +1,128 @@
+"""Truncated Taylor series as numbers; the order of the coefficients is the leading axis."""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.backends import arrays
+from dualgrad.backends.steps import Pattern, jet_step
+from dualgrad.core.errors import StructureError
+from dualgrad.core.words import Word
+
+from .array import looked, room_for
+from .dual import content, literals_of, permanent, show
+from .number import BATCHED, Level, Number, View, literal, make, settled, without_array
+
+
+class Jet(Number):
+    """The series ``Σ coeffs[k] tᵏ`` of a value, up to an order K.
+
+    Parameters
+    ----------
+    coeffs : array_like
+        Of shape ``(K + 1,) + S``; ``coeffs[k]`` is the k-th derivative divided by k!.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> t = dg.Jet([0.0, 1.0, 0.0, 0.0])
+    >>> (t * t + 1).coeffs
+    array([1., 0., 1., 0.])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, coeffs: Any):
+        self._primal, self._linear, self._memory = content(coeffs), None, None
+        if self._primal.ndim == 0:
+            raise StructureError("a Jet needs at least one coefficient", hint="give an array, the order along axis 0")
+        self._level = permanent("Jet", self._primal)
+
+    @property
+    def coeffs(self) -> Any:
+        """Coefficients, order 0 first."""
+        return settled(self)._primal
+
+    @property
+    def primal(self) -> Any:
+        """The value, which is the coefficient of order 0."""
+        return settled(self)._primal[0]
+
+    @property
+    def order(self) -> int:
+        """The highest order that is kept."""
+        return self._primal.shape[0] - 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._primal.shape[1:]
+
+    def derivatives(self) -> Any:
+        """``coeffs[k] * k!``, the derivatives by t at 0."""
+        c = settled(self)._primal
+        factors = np.array([float(factorial(k)) for k in range(len(c))]).astype(c.dtype)
+        return c * factors.reshape(-1, *(1,) * (c.ndim - 1))
+
+    def __call__(self, t: Any) -> Any:
+        """The polynomial at ``t``, by Horner's rule."""
+        c = settled(self)._primal
+        value = c[-1]
+        for k in range(len(c) - 2, -1, -1):
+            value = value * t + c[k]
+        return value
+
+    def __repr__(self) -> str:
+        return f"Jet({show(settled(self)._primal)})"
+
+    @staticmethod
+    def _interpret(level: Level, word: Word, args: list[Any]) -> Any:
+        if not level.alive:
+            raise level.escaped()
+        active = tuple(type(a) is Jet and a._level is level for a in args)
+        orders = {a.order for a, on in zip(args, active) if on}
+        if len(orders) > 1:
+            raise StructureError(f"series of different orders meet: {sorted(orders)}")
+        exponent = literal(word, args)
+        values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
+        if word.elementwise:
+            whole = np.broadcast_shapes(*(a.shape if on else np.shape(v) for a, v, on in zip(args, values, active)))
+            values = [
+                arrays.broadcast_to_batched(v, whole) if on and a.shape != whole else v
+                for a, v, on in zip(args, values, active)
+            ]
+        if exponent is not None:
+            values.pop()
+        return make(Jet, level, jet_step(Pattern(word, active, literals_of(len(args), exponent)))(*values), None)
+
+    def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
+        return BATCHED[view](self._primal, argument), None
+
+    def _snapshot(self) -> Any:
+        return make(Jet, self._level, self._primal.copy(), None)
+
+    def _own(self) -> None:
+        self._primal = self._primal.copy()
+
+    def _adopt(self, old: Any, like: Any) -> None:
+        self._primal = room_for(np.zeros((like.order + 1, *old.shape), old.dtype), old)
+        self._primal[0] = old
+
+    def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
+        active = type(value) is Jet and value._level is self._level
+        new = value._primal if active else without_array(value)
+        if isinstance(new, Number) and type(self._primal) is ndarray:
+            self._primal = room_for(self._primal.copy(), new)
+        place = looked(self._primal, chain, 1)
+        at = slice(None), *(index if isinstance(index, tuple) else (index,))
+        if active:
+            rank = np.ndim(place[0][index])
+            new = arrays.insert_axes(new, rank - (new.ndim - 1)) if rank > new.ndim - 1 else new
+        else:
+            place[at] = 0
+            place, new = place[:1], np.expand_dims(new, 0)
+        front = arrays.fronted(index)
+        place[at] = new if front is None else np.moveaxis(new, 0, front)

@@ -1,0 +1,166 @@
+"""The laws of differentiation over every kernel of `kernels`, on the generated source run as plain Python.
+
+Compiling is left to other tests: the text that runs here is the text that numba gets.
+The reference is always differences of the *original* function.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from kernels import CASES, arguments
+from numba import typeof
+
+from dualgrad.api import chain
+from dualgrad.core.errors import OverlapError
+from dualgrad.kernel import Transform
+
+PUSH = Transform("pushforward", (), ("primals", "tangents"))
+PULL = Transform("pullback", (), ("primals", "cotangents"))
+JET = Transform("jet", (), ("primals", "series"))
+# A derivative refuses arguments that share memory one of which is written; differences cannot follow step control.
+ELSEWHERE = ("same_array_twice", "adaptive_euler")
+SMOOTH = [pytest.param(c, id=c.name) for c in CASES if c.smooth and c.name not in ELSEWHERE]
+
+
+def derived(f, steps, *args):
+    """The generated source for these arguments, run as Python."""
+    generated = chain.generate(f, tuple(steps), tuple(typeof(a) for a in args))
+    namespace = {}
+    exec(compile(generated.source, f"<{generated.entry}>", "exec"), namespace)
+    return namespace[generated.entry]
+
+
+def leaves(tree):
+    return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, tuple) else [tree]
+
+
+def is_real(a):
+    return isinstance(a, float) or np.asarray(a).dtype.kind == "f"
+
+
+def tree_map(f, tree, *rest):
+    if isinstance(tree, tuple):
+        return tuple(tree_map(f, *parts) for parts in zip(tree, *rest, strict=True))
+    return f(tree, *rest)
+
+
+def random_like(tree, seed):
+    rng = np.random.default_rng(seed)
+
+    def draw(a):
+        if not is_real(a):
+            return np.zeros_like(a) if isinstance(a, np.ndarray) else a
+        return rng.normal(size=np.shape(a)).astype(np.asarray(a).dtype) if np.ndim(a) else type(a)(rng.normal())
+
+    return tree_map(draw, tree)
+
+
+def dot(a, b):
+    pairs = zip(leaves(a), leaves(b), strict=True)
+    return sum(float(np.sum(np.multiply(x, y))) for x, y in pairs if is_real(x))
+
+
+def flat(tree):
+    found = [np.ravel(a) for a in leaves(tree) if is_real(a)]
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def original(case, args):
+    """What the kernel returns, or the arrays it wrote."""
+    copies = tree_map(lambda a: a.copy() if isinstance(a, np.ndarray) else a, args)
+    before = tree_map(np.copy, copies)
+    result = case.f.py_func(*copies)
+    if result is None:
+        changed = [a for a, b in zip(copies, before, strict=True) if isinstance(a, np.ndarray) and not np.array_equal(a, b)]
+        result = changed[0] if len(changed) == 1 else tuple(changed)
+    return result
+
+
+def shifted(args, tangents, h):
+    return tree_map(lambda a, t: type(a)(a + h * t) if isinstance(a, float) else a + a.dtype.type(h) * t if is_real(a) else a,
+                    args, tangents)  # fmt: skip
+
+
+def differences(f, args, tangents, h):
+    """Five-point central differences of a function's real results."""
+    at = {k: flat(f(shifted(args, tangents, k * h))) for k in (-2, -1, 1, 2)}
+    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
+
+
+def tolerances(args, double=2e-7):
+    single = any(np.asarray(a).dtype == np.float32 for a in leaves(args))
+    return dict(rtol=2e-2, atol=2e-3) if single else dict(rtol=double, atol=double / 10)
+
+
+def step(args):
+    return 1e-2 if any(np.asarray(a).dtype == np.float32 for a in leaves(args)) else 1e-3
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_pushforward_is_the_directional_derivative_of_the_original(case):
+    args = arguments(case)
+    tangents = random_like(args, 1)
+    out, dots = derived(case.f, [PUSH], args, tangents)(args, tangents)
+    np.testing.assert_allclose(flat(out), flat(original(case, args)), rtol=1e-6 if step(args) > 1e-3 else 1e-13)
+    np.testing.assert_allclose(flat(dots), differences(lambda a: original(case, a), args, tangents, step(args)), **tolerances(args))
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_pullback_is_the_adjoint_of_the_pushforward(case):
+    args = arguments(case)
+    tangents = random_like(args, 1)
+    out, dots = derived(case.f, [PUSH], args, tangents)(args, tangents)
+    cts = random_like(out, 2)
+    value, back = derived(case.f, [PULL], args, cts)(args, cts)
+    np.testing.assert_array_equal(flat(value), flat(out))
+    assert math.isclose(dot(tangents, back), dot(cts, dots), rel_tol=1e-3 if step(args) > 1e-3 else 1e-9, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_forward_over_reverse_is_the_derivative_of_the_pullback(case):
+    args = arguments(case)
+    tangents = random_like(args, 1)
+    cts = random_like(original(case, args), 2)
+    point, direction = (args, cts), (tangents, tree_map(lambda a: a * 0, cts))
+    back = derived(case.f, [PULL], args, cts)
+    _, dots = derived(case.f, [PULL, PUSH], point, direction)(point, direction)
+    wanted = differences(lambda a: back(*a), point, direction, step(args))
+    np.testing.assert_allclose(flat(dots), wanted, **tolerances(args, 1e-6))
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_reverse_over_reverse_is_the_adjoint_of_forward_over_reverse(case):
+    args = arguments(case)
+    cts = random_like(original(case, args), 2)
+    point = (args, cts)
+    direction = random_like(point, 3)
+    out, dots = derived(case.f, [PULL, PUSH], point, direction)(point, direction)
+    cts2 = random_like(out, 4)
+    _, back = derived(case.f, [PULL, PULL], point, cts2)(point, cts2)
+    assert math.isclose(dot(direction, back), dot(cts2, dots), rel_tol=1e-2 if step(args) > 1e-3 else 1e-8, abs_tol=1e-8)
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_jets_agree_with_nested_pushforwards(case):
+    args = arguments(case)
+    tangents = random_like(args, 1)
+    series = tree_map(lambda t: np.stack([t, 0 * t, 0 * t]) if is_real(t) else t, tangents)
+    out, coefficients = derived(case.f, [JET], args, series)(args, series)
+    point, zero = (args, tangents), tree_map(lambda t: t * 0, tangents)
+    (value, first), (_, second) = derived(case.f, [PUSH, PUSH], point, (tangents, zero))(point, (tangents, zero))
+    np.testing.assert_array_equal(flat(out), flat(value))
+    rows = [a for a in leaves(coefficients) if is_real(a)]
+    single = step(args) > 1e-3
+    tolerance = dict(rtol=1e-3, atol=1e-4) if single else dict(rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(np.concatenate([np.ravel(a[0]) for a in rows]), flat(first), **tolerance)
+    np.testing.assert_allclose(np.concatenate([np.ravel(a[1]) for a in rows]), flat(second) / 2, **tolerance)
+
+
+def test_arguments_that_share_written_memory_are_refused():
+    (case,) = (c for c in CASES if c.name == "same_array_twice")
+    args = arguments(case)
+    with pytest.raises(OverlapError, match="share memory"):
+        derived(case.f, [PUSH], args, args)(args, args)
+    apart = (args[0], args[0].copy())
+    derived(case.f, [PUSH], apart, apart)(apart, apart)
