@@ -395,12 +395,12 @@ def shift(n):
     return n << 2
 
 
-@fenced("takes 1 arguments, not 2", "", VECTOR, VECTOR)
+@fenced("takes 1 arguments, not 2", "one for each", VECTOR, VECTOR)
 def arity(x):
     return x[0]
 
 
-@fenced("softplus is called with the wrong arguments", "")
+@fenced("these arguments of kernels.softplus", "other words")
 def wrong_call(x):
     return kernels.softplus()
 

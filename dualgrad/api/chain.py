@@ -460,7 +460,9 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     function of what came before it at the types of its primals.
     """
     if not chain:
-        return function_of(read_kernel(base, argtypes))
+        found = function_of(read_kernel(base, argtypes))
+        found.params = found.params[: len(argtypes)]  # arguments left to their defaults are constants
+        return found
     *before, last = chain
     nested = last.parameters[:1] == ("primals",)
     if nested:

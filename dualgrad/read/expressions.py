@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from dualgrad.core.build import Builder
-from dualgrad.core.program import BOOL, Atom, Const, For, If, Let, Statement, Var, const
+from dualgrad.core.program import BOOL, Atom, Const, If, Let, Statement, Var, const
 from dualgrad.core.words import WORDS
 
 from .calls import read_call
 from .source import Source
-from .values import Array, Bound, Static, Unclear, Value, cast_literal, leaves, unified, wrap
+from .values import Array, Bound, Static, Unclear, Value, cast_literal, is_number, leaves, unified, wrap
 
 BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power", ast.FloorDiv: "floordiv",
@@ -51,9 +52,6 @@ class Expressions:
     def __init__(self) -> None:
         self.env: dict[str, Bound] = {}
         self.b = Builder()
-        self.named: set[Var] = set()  # variables of names: the ones that may be bound again
-        self.inits: dict[Var, Const] = {}  # what is bound at the start because some path does not
-        self.loops: dict[str, tuple[Var, list[For]]] = {}  # loop variables that nobody has read after the loop
 
     @contextmanager
     def into(self, block: list[Statement]) -> Iterator[None]:
@@ -81,85 +79,52 @@ class Expressions:
         return self.number(node, self.value(node))
 
     def number(self, node: ast.AST, value: Value) -> Atom:
-        if isinstance(value, (Var, Const)):
+        if is_number(value):
             return value
         if isinstance(value, Array):
-            self.source.refuse(
-                node, f"{ast.unparse(node)} is an array in an expression of numbers",
-                "expressions of whole arrays are not read yet", "write the loop over its elements",
-            )  # fmt: skip
-        if isinstance(value, Static) and isinstance(value.object, np.ndarray):
-            self.source.refuse(
-                node, f"{ast.unparse(node)} is a global array", "numba freezes it, and its derivative would be lost",
-                "pass it as an argument",
-            )  # fmt: skip
-        kind = type(value.object).__name__ if isinstance(value, Static) else "tuple" if value else "call without result"
-        self.source.refuse(node, f"{ast.unparse(node)} ({kind}) is used as a number", hint="use numbers and arrays")
+            self.source.refuse(node, "array")
+        thing = value.object if isinstance(value, Static) else value
+        if isinstance(thing, np.ndarray):
+            self.source.refuse(node, "global array")
+        self.source.refuse(node, "no number", kind=type(thing).__name__)
 
     def value_Constant(self, node: ast.Constant) -> Value:
-        if type(node.value) in (bool, int, float, complex):
-            return const(node.value)
-        if node.value is None or node.value is ...:
-            self.source.refuse(node, f"{node.value} is used as a value", hint="use numbers and arrays")
-        self.source.fence(node, "a string", "keep texts outside of the kernel")
+        return const(node.value) if type(node.value) in (bool, int, float, complex) else self.source.fence(node)
 
     def value_Name(self, node: ast.Name) -> Value:
         bound = self.env.get(node.id)
         if bound is None:
-            if node.id not in self.local:
-                return wrap(self.source.lookup(node))
-            self.source.refuse(
-                node, f"the variable {node.id} is read where it may not be bound yet",
-                "what it is has to be known from the lines above", f"give {node.id} a value before the loop or branch",
-            )  # fmt: skip
+            return self.source.refuse(node, "unbound") if node.id in self.local else wrap(self.source.lookup(node))
         if isinstance(bound.value, Unclear):
-            self.source.refuse(node, f"{node.id} may mean different things here", bound.value.why,
-                               "use one array and store into it, or give each its own name")  # fmt: skip
-        if not bound.sure:
-            self.settle(node, node.id, bound.value)
+            self.source.refuse(node, "unclear")
+        if not bound.sure and any(isinstance(leaf, Array) for leaf in leaves(bound.value)):
+            self.source.refuse(node, "unsure")
         return bound.value
-
-    def settle(self, node: ast.AST, name: str, value: Value) -> None:
-        """Make a name that only some paths have bound safe to read: its variables start as zero."""
-        for leaf in leaves(value):
-            if isinstance(leaf, Array):
-                self.source.refuse(node, f"the array {name} is made on some paths only", "its memory must exist on all",
-                                   "make it before the loop or branch")  # fmt: skip
-            if isinstance(leaf, Var):
-                self.inits[leaf] = cast_literal(const(0), leaf.type.dtype)
-        var, loops = self.loops.get(name, (None, []))
-        if var is value:
-            for loop in loops:
-                loop.body.insert(0, Let(var, WORDS["move"], (loop.var,), {}, loop.line))
-            del self.loops[name]
-        self.env[name] = Bound(value)
 
     def value_Tuple(self, node: ast.Tuple) -> Value:
         return tuple(self.value(e) for e in node.elts)
 
     def value_Attribute(self, node: ast.Attribute) -> Value:
-        base = self.value(node.value)
-        if isinstance(base, Static) and hasattr(base.object, node.attr):
-            return wrap(getattr(base.object, node.attr))
-        if isinstance(base, Array) and node.attr in ("shape", "ndim", "size", "dtype"):
-            if node.attr in ("ndim", "dtype"):
-                return const(base.type.rank) if node.attr == "ndim" else Static(np.dtype(base.type.dtype))
-            shape = self.shape(base)
-            return shape if node.attr == "shape" else self.fold("mul", shape)
-        self.source.refuse(node, f"{ast.unparse(node)} is not known in a kernel",
-                           hint="use indices, .shape, .size, .ndim and .copy()")  # fmt: skip
+        base, name = self.value(node.value), node.attr
+        if isinstance(base, Static) and hasattr(base.object, name):
+            return wrap(getattr(base.object, name))
+        if not isinstance(base, Array) or name not in ("shape", "size", "ndim", "dtype"):
+            self.source.refuse(node, "attribute")
+        if name in ("shape", "size"):
+            return self.shape(base) if name == "shape" else self.fold("mul", self.shape(base))
+        return const(base.type.rank) if name == "ndim" else Static(np.dtype(base.type.dtype))
 
     def shape(self, array: Array) -> tuple[Atom, ...]:
         return tuple(self.b.shape(array.var, axis=len(array.prefix) + k) for k in range(array.type.rank))
 
     def value_Subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
-        if type(base) is tuple:
-            k = self.value(node.slice)
-            if not isinstance(k, Const) or k.type.dtype != "int64" or not -len(base) <= k.value < len(base):
-                self.source.refuse(node, "a tuple is indexed by a value not known in advance", hint="use an array")
-            return base[k.value]
-        return self.part(self.element(node, base))
+        if type(base) is not tuple:
+            return self.part(self.element(node, base))
+        k = self.value(node.slice)
+        if not isinstance(k, Const) or not -len(base) <= k.value < len(base):
+            self.source.refuse(node, "tuple index")
+        return base[k.value]
 
     def part(self, place: Array) -> Value:
         """An element, or the part of an array that a few indices leave."""
@@ -168,31 +133,26 @@ class Expressions:
     def element(self, node: ast.Subscript, base: Value) -> Array:
         """The place that a subscript names."""
         if not isinstance(base, Array):
-            self.number(node.value, base)
-            self.source.refuse(node, f"{ast.unparse(node.value)} is indexed, but is not an array")
-        index = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        atoms = [leaf for n in index for leaf in leaves(self.value(n))]
-        for k, atom in enumerate(atoms):
-            if not isinstance(atom, (Var, Const)) or "int" not in atom.type.dtype:
-                self.source.refuse(
-                    node, "fancy indexing cannot be differentiated in a kernel",
-                    "an index has to be an integer", "write the loop over the indices",
-                )  # fmt: skip
+            self.source.refuse(node.value, "no array") if is_number(base) else self.number(node.value, base)
+        nodes = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        index = [leaf for n in nodes for leaf in leaves(self.value(n))]
+        for k, atom in enumerate(index):
+            if not is_number(atom) or "int" not in atom.type.dtype:
+                self.source.refuse(node, "index")
             if isinstance(atom, Const) and atom.value < 0:
-                atom = self.b.sub(self.b.shape(base.var, axis=len(base.prefix) + k), const(-atom.value))
-            atoms[k] = atom
-        if len(atoms) > base.type.rank:
-            self.source.refuse(node, f"too many indices for an array of rank {base.type.rank}")
-        return Array(base.var, base.prefix + tuple(atoms))
+                index[k] = self.b.sub(self.b.shape(base.var, axis=len(base.prefix) + k), const(-atom.value))
+        if len(index) > base.type.rank:
+            self.source.refuse(node, "indices", rank=base.type.rank)
+        return Array(base.var, base.prefix + tuple(index))
 
     def load(self, place: Array) -> Atom:
         """An element; integers are numba's 64 bits wide."""
         found = self.b.load(place.var, *place.prefix)
-        return self.cast(found, "int64") if found.type.dtype.startswith(("int", "uint")) else found
+        return self.cast(found, "int64") if "int" in found.type.dtype else found
 
-    def stable(self, atom: Atom) -> Atom:
-        """The value an atom has now, whatever happens to its name later."""
-        return self.b.move(atom) if atom in self.named else atom
+    def stable(self, value: Value) -> Value:
+        """The value that a variable has now, whatever happens to it later."""
+        return self.b.move(value) if isinstance(value, Var) else value
 
     # Operators
 
@@ -201,15 +161,12 @@ class Expressions:
         if name in ON_INTEGERS and not any(a.type.differentiable for a in args):
             return ON_INTEGERS[name](self.b, *args)
         if name in NOT_COMPLEX and any("complex" in a.type.dtype for a in args):
-            self.source.refuse(node, f"{name} of complex numbers is not read in kernels", hint="use real numbers")
+            self.source.refuse(node, "complex", name=name)
         return self.b.emit(WORDS[name], *args)
 
-    def fold(self, name: str, args: tuple[Atom, ...]) -> Atom:
+    def fold(self, name: str, args: Iterable[Atom]) -> Atom:
         """``a word b word c …``"""
-        result = args[0]
-        for a in args[1:]:
-            result = self.b.emit(WORDS[name], result, a)
-        return result
+        return reduce(lambda a, b: self.b.emit(WORDS[name], a, b), args)
 
     def cast(self, atom: Atom, dtype: str) -> Atom:
         if atom.type.dtype == dtype:
@@ -224,7 +181,7 @@ class Expressions:
     def binary(self, node: ast.AST, op: ast.operator, a: Atom, b: Atom) -> Atom:
         logic = a.type.dtype == b.type.dtype == "bool" and LOGIC.get(type(op))
         name = logic or BINARY.get(type(op))
-        return self.apply(node, name, a, b) if name else self.source.fence(node, f"the operator {type(op).__name__}")
+        return self.apply(node, name, a, b) if name else self.source.refuse(node, "operator", kind=type(op).__name__)
 
     def value_UnaryOp(self, node: ast.UnaryOp) -> Atom:
         if isinstance(node.op, ast.Not):
@@ -232,14 +189,14 @@ class Expressions:
             return const(not a.value) if isinstance(a, Const) else self.b.not_(a)
         a = self.atom(node.operand)
         if isinstance(node.op, ast.Invert):
-            return self.b.not_(a) if a.type.dtype == "bool" else self.source.fence(node, "the operator ~")
+            return self.b.not_(a) if a.type == BOOL else self.source.refuse(node, "operator", kind="~")
         return self.b.neg(a) if isinstance(node.op, ast.USub) else a
 
     def value_Compare(self, node: ast.Compare) -> Atom:
         left, result = self.atom(node.left), None
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             if type(op) not in COMPARE:
-                self.source.fence(node, f"the comparison {type(op).__name__}")
+                self.source.refuse(node, "operator", kind=type(op).__name__)
 
             def step(op: ast.cmpop = op, right_node: ast.expr = right_node) -> Atom:
                 nonlocal left
@@ -254,19 +211,20 @@ class Expressions:
 
     def truth(self, node: ast.expr) -> Atom:
         """An expression used as a condition."""
-        if isinstance(node, ast.BoolOp):
-            result = self.truth(node.values[0])
-            for right in node.values[1:]:
-                result = self.both(isinstance(node.op, ast.And), result, lambda right=right: self.truth(right))
-            return result
-        return self.cast(self.atom(node), "bool")
+        return self.logic(node, self.truth) if isinstance(node, ast.BoolOp) else self.cast(self.atom(node), "bool")
 
     def value_BoolOp(self, node: ast.BoolOp) -> Atom:
-        for part in node.values:
-            if self.apart(lambda part=part: self.atom(part))[0].type != BOOL:
-                what = f"the value of {ast.unparse(node)} is not a truth value"
-                self.source.refuse(node, what, "`and` and `or` would choose between numbers", "write a if c else b")
-        return self.truth(node)
+        def read(part: ast.expr) -> Atom:
+            atom = self.atom(part)
+            return atom if atom.type == BOOL else self.source.refuse(node, "choice")
+
+        return self.logic(node, read)
+
+    def logic(self, node: ast.BoolOp, read: Callable[[ast.expr], Atom]) -> Atom:
+        result = read(node.values[0])
+        for part in node.values[1:]:
+            result = self.both(isinstance(node.op, ast.And), result, lambda part=part: read(part))
+        return result
 
     def both(self, conjunction: bool, left: Atom, read_right: Callable[[], Atom]) -> Atom:
         """``left and right`` (or ``or``): the right side is worked out only where it is needed."""
@@ -274,7 +232,7 @@ class Expressions:
             return read_right() if bool(left.value) is conjunction else left
         right, block = self.apart(read_right)
         if all(isinstance(s, Let) and s.word.name in HARMLESS for s in block):
-            self.b.block.extend(block)
+            self.b.block += block
             if isinstance(right, Const):
                 return left if bool(right.value) is conjunction else right
             return self.b.and_(left, right) if conjunction else self.b.or_(left, right)

@@ -2,8 +2,8 @@
 
 ``return v`` becomes ``.result = v; .done = True``, ``break`` raises a flag that ends its
 loop, ``continue`` one that skips the rest of the turn; what follows runs only if no flag is
-up.  After ``if c: <jump>`` the rest simply moves into the else branch, and a flag that
-nobody tests is not set.  A loop that may be left early carries its flags as ``until``.
+up.  After ``if c: <jump>`` the rest simply moves into the else branch.  A ``for`` that may
+be left early carries its flags as ``until``, a ``while`` has them in its test.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ Block = list[ast.stmt]
 
 def without_jumps(function: ast.FunctionDef) -> Block:
     """The body of a function with its jumps rewritten."""
-    body = _Jumps().block(function.body, 0)
-    whole = ast.Module([assign(DONE, ast.Constant(False), function), *body], [])
-    tested = {n.id for n in ast.walk(whole) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    tested.update(flag for n in ast.walk(whole) for flag in getattr(n, "until", ()))
-    return _Untested(tested).visit(ast.fix_missing_locations(whole)).body
+    body = [setting(DONE, False), *_Jumps().block(function.body, 0)]
+    return [ast.fix_missing_locations(ast.copy_location(s, s if hasattr(s, "lineno") else function)) for s in body]
 
 
 def ends(body: Block) -> bool:
@@ -63,64 +60,45 @@ class _Jumps:
         for k, s in enumerate(body):
             rest, flags = body[k + 1 :], raised(s, loop)
             if isinstance(s, JUMPS):
-                value = s.value if isinstance(s, ast.Return) else None
-                result = [] if is_none(value) else [assign(RESULT, value, s)]
-                return out + result + [assign(flag, ast.Constant(True), s) for flag in flags]
-            if isinstance(s, ast.If) and flags and rest and ends(s.body):
-                return out + [self.branch(s, s.body, s.orelse + rest, loop)]
-            if isinstance(s, ast.If) and flags and rest and ends(s.orelse):
-                return out + [self.branch(s, s.body + rest, s.orelse, loop)]
-            out += self.inside(s, loop)
+                value = getattr(s, "value", None)
+                result = [] if is_none(value) else [ast.Assign([ast.Name(RESULT, ast.Store())], value)]
+                new, rest = [*result, *(setting(flag, True) for flag in flags)], []
+            elif isinstance(s, ast.If):
+                then, orelse = s.body, s.orelse
+                if flags and ends(then):
+                    orelse, rest = orelse + rest, []
+                elif flags and ends(orelse):
+                    then, rest = then + rest, []
+                new = [ast.If(s.test, self.block(then, loop), self.block(orelse, loop))]
+            else:
+                new = self.loop(s, loop) if isinstance(s, Loop) else [s]
+            out += [ast.copy_location(n, s) for n in new]
             if flags:
-                return out + (guard(flags, self.block(rest, loop), s) if rest else [])
+                guarded = ast.If(ast.BoolOp(ast.And(), lowered(flags)), self.block(rest, loop), [])
+                return [*out, ast.copy_location(guarded, s)] if rest else out
         return out
-
-    def branch(self, s: ast.If, body: Block, orelse: Block, loop: int) -> ast.If:
-        return at(s, ast.If(s.test, self.block(body, loop), self.block(orelse, loop)))
-
-    def inside(self, s: ast.stmt, loop: int) -> Block:
-        if isinstance(s, ast.If):
-            return [self.branch(s, s.body, s.orelse, loop)]
-        return self.loop(s, loop) if isinstance(s, Loop) else [s]
 
     def loop(self, s: Loop, outer: int) -> Block:
         self.loops += 1
-        here, skip = self.loops, f".continue{self.loops}"
-        until = sorted(set().union(*(raised(inner, here) for inner in s.body)) - {skip})
-        body = [assign(skip, ast.Constant(False), s), *self.block(s.body, here)]
+        flags = set().union(*(raised(inner, self.loops) for inner in s.body))
+        here, until = {f for f in flags if f != DONE}, {f for f in flags if "continue" not in f}
+        skip = [setting(flag, False) for flag in here - until]
+        body = [ast.copy_location(n, s) for n in skip] + self.block(s.body, self.loops)
         if isinstance(s, ast.While):
             new: Loop = ast.While(ast.BoolOp(ast.And(), [*lowered(until), s.test]) if until else s.test, body, [])
         else:
             new = ast.For(s.target, s.iter, body, [])
-            new.until = until  # type: ignore[attr-defined]
-        orelse = self.block(s.orelse, outer)
-        after = guard(until, orelse, s) if until and orelse else orelse
-        return [assign(f".break{here}", ast.Constant(False), s), at(s, new), *after]
+            new.until = lowered(until)  # type: ignore[attr-defined]
+        after = self.block(s.orelse, outer)
+        if until and after:
+            after = [ast.If(ast.BoolOp(ast.And(), lowered(until)), after, [])]
+        return [*(setting(flag, False) for flag in here & until), new, *after]
 
 
-def assign(name: str, value: ast.expr, place: ast.stmt) -> ast.stmt:
-    return at(place, ast.Assign([ast.Name(name, ast.Store())], value))
+def setting(flag: str, value: bool) -> ast.stmt:
+    return ast.Assign([ast.Name(flag, ast.Store())], ast.Constant(value))
 
 
-def lowered(flags: set[str] | list[str]) -> list[ast.expr]:
+def lowered(flags: set[str]) -> list[ast.expr]:
     """Tests that no flag is up."""
     return [ast.UnaryOp(ast.Not(), ast.Name(flag, ast.Load())) for flag in sorted(flags)]
-
-
-def guard(flags: set[str] | list[str], body: Block, place: ast.stmt) -> Block:
-    return [at(place, ast.If(ast.BoolOp(ast.And(), lowered(flags)), body, []))]
-
-
-def at(place: ast.AST, node):  # noqa: ANN001, ANN201  (any node in, the same node out)
-    return ast.copy_location(node, place)
-
-
-class _Untested(ast.NodeTransformer):
-    """Leaves out the flags that nobody tests."""
-
-    def __init__(self, tested: set[str]):
-        self.tested = tested
-
-    def visit_Assign(self, node: ast.Assign) -> ast.Assign | None:
-        name = getattr(node.targets[0], "id", "")
-        return None if name.startswith(".") and name != RESULT and name not in self.tested else node

@@ -12,34 +12,93 @@ from dualgrad.core.errors import KernelError
 
 PROGRAMS = "a kernel becomes a program of let, store, for, while and if over numbers and arrays"
 
-# What the fence refuses by its syntax: name in the message, way out.
-FENCE: dict[str, tuple[str, str]] = {
+# Syntax outside of the fence: its name, and the way out.
+SYNTAX: dict[str, tuple[str, str]] = {
     "Yield": ("a generator", "write the values into an array argument"),
     "YieldFrom": ("a generator", "write the values into an array argument"),
     "Try": ("try/except", "test for the condition with if"),
     "With": ("a with block (object mode included)", "do that part in Python, outside of the kernel"),
     "Raise": ("raise", "check the arguments in Python, before the kernel is called"),
     "Assert": ("assert", "check the arguments in Python, before the kernel is called"),
-    "List": ("a list", "use an array: np.zeros(n) and stores, or np.array of numbers"),
+    "List": ("a list", "use an array: np.zeros(n) and stores, or np.array([a, b])"),
     "ListComp": ("a list comprehension", "use an array: np.zeros(n) and a loop"),
     "GeneratorExp": ("a generator expression", "write the loop"),
-    "Dict": ("a dict", "pass arrays and numbers as arguments"),
-    "DictComp": ("a dict comprehension", "pass arrays and numbers as arguments"),
+    "Dict": ("a dict", "pass numbers and arrays as arguments"),
     "Set": ("a set", "use an array"),
-    "SetComp": ("a set comprehension", "use an array"),
-    "JoinedStr": ("a string", "keep texts outside of the kernel"),
+    "Constant": ("a string or None", "keep it outside of the kernel"),
+    "JoinedStr": ("a string", "keep it outside of the kernel"),
     "Lambda": ("a lambda", "define the function beside the kernel and decorate it with @njit"),
     "FunctionDef": ("a nested function", "define the function beside the kernel and decorate it with @njit"),
-    "ClassDef": ("a class", "pass its fields as arguments"),
     "Starred": ("a star argument", "write the arguments out"),
+    "kwonly": ("a keyword-only argument", "make it an ordinary argument"),
     "Slice": ("a slice of an array", "write the loop over its elements"),
-    "Import": ("an import", "import at the top of the file"),
-    "ImportFrom": ("an import", "import at the top of the file"),
-    "Delete": ("del", "leave it out"),
-    "Global": ("assigning a global", "return the value"),
-    "Nonlocal": ("assigning a variable of an outer function", "return the value"),
-    "NamedExpr": ("an assignment inside an expression", "assign on a line of its own"),
-    "Match": ("match", "write if and elif"),
+}
+
+# Everything else that is refused: what, why, what to do.  ``{code}`` is the user's expression.
+REFUSED: dict[str, tuple[str, str, str]] = {
+    "source": (
+        "the source of {name} cannot be read",
+        "a derivative is made from the text, and Python keeps none for functions made by exec or typed at >>>",
+        "put the function into a file or a notebook cell",
+    ),
+    "object mode": ("{name} is compiled in object mode", PROGRAMS, "decorate it with @njit"),
+    "arity": ("{name} takes {wanted} arguments, not {given}", "each parameter needs a type", "give one for each"),
+    "undefined": ("the name {code} is not defined", "no argument, variable or global has it", "define it"),
+    "unbound": (
+        "the variable {code} is read where it may not be bound yet",
+        "what it is has to be known from the lines above",
+        "give {code} a value before the loop or branch",
+    ),
+    "unsure": (
+        "the array {code} is made on some paths only",
+        "its memory must exist on all of them",
+        "make it before the loop or branch",
+    ),
+    "unclear": (
+        "{code} may mean different things here",
+        "two paths that meet (branches, or the turns of a loop) bind it to different arrays",
+        "use one array and store into it, or give each its own name",
+    ),
+    "array": (
+        "{code} is an array in an expression of numbers",
+        "expressions of whole arrays are not read yet",
+        "write the loop over its elements",
+    ),
+    "global array": (
+        "{code} is a global array",
+        "numba freezes it, and its derivative would be lost",
+        "pass it as an argument",
+    ),
+    "no number": ("{code} ({kind}) is used as a number", PROGRAMS, "use numbers and arrays"),
+    "no array": ("{code} is indexed, but is not an array", PROGRAMS, "pass it as an array"),
+    "row store": ("{code}, a part of an array, is assigned as a whole", PROGRAMS, "write the loop over its elements"),
+    "tuple index": ("a tuple is indexed by what is not known in advance", "its parts are variables", "use an array"),
+    "index": (
+        "fancy indexing cannot be differentiated in a kernel",
+        "an index has to be an integer",
+        "write the loop over the indices",
+    ),
+    "indices": ("{code} has too many indices", "the array's rank is {rank}", "leave some out"),
+    "unpack": ("{code} is assigned what is no tuple of that length", PROGRAMS, "assign one by one, with indices"),
+    "attribute": ("{code} is not known in a kernel", PROGRAMS, "use indices, .shape, .size, .ndim and .copy()"),
+    "operator": ("the operator {kind} cannot be differentiated in a kernel", PROGRAMS, "write it in other words"),
+    "complex": ("{name} of complex numbers is not read in kernels", "it is not holomorphic", "use real numbers"),
+    "choice": ("the value of {code} is not a truth value", "it chooses between numbers", "write a if c else b"),
+    "loop": ("a loop over {code} cannot be differentiated", PROGRAMS, "loop over range, an array, enumerate or zip"),
+    "call": (
+        "{function}(...) cannot be differentiated in a kernel",
+        "it is no word of the table, no buffer, and no other kernel",
+        "write it as a loop, or as an @njit function of its own",
+    ),
+    "call arguments": ("these arguments of {function} are not read in kernels", "{reason}", "write it in other words"),
+    "part": ("{function} is given a part of an array", "it takes whole arrays", "copy the part by a loop"),
+    "recursion": ("{function} calls itself", "a program has no calls", "write the recursion as a loop"),
+    "some paths": (
+        "some paths of {name} return a value and some return nothing",
+        "the result must have one structure",
+        "return a value on every path",
+    ),
+    "result": ("{code}: a result has to be made of numbers and whole arrays", PROGRAMS, "return numbers and arrays"),
 }
 
 
@@ -50,54 +109,54 @@ class Source:
         self.function = getattr(f, "py_func", f)
         self.name: str = self.function.__name__
         self.file: str = self.function.__code__.co_filename
+        self.text: dict[int, str] = {}
         self.tree = self.parse()
         if getattr(f, "targetoptions", {}).get("forceobj"):
-            self.refuse(self.tree, f"{self.name} is compiled in object mode", hint="decorate it with @njit")
-        self.params = [a.arg for a in (*self.tree.args.posonlyargs, *self.tree.args.args)]
-        star = self.tree.args.vararg or self.tree.args.kwarg
-        if star or self.tree.args.kwonlyargs:
-            self.fence(self.tree, "a star argument" if star else "a keyword-only argument", FENCE["Starred"][1])
+            self.refuse(self.tree, "object mode")
+        parameters = self.tree.args
+        self.params = [a.arg for a in (*parameters.posonlyargs, *parameters.args)]
+        if parameters.vararg or parameters.kwarg or parameters.kwonlyargs:
+            self.fence(self.tree, "kwonly" if parameters.kwonlyargs else "Starred")
 
     def parse(self) -> ast.FunctionDef:
         try:
             lines, first = inspect.getsourcelines(self.function)
             tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
         except (OSError, TypeError, SyntaxError):
-            raise KernelError(
-                f"the source of {self.name} cannot be read",
-                "a derivative is made from the text, and Python keeps none for functions made by exec or typed at >>>",
-                "put the function into a file or a notebook cell",
-                where=self.file,
-            ) from None
+            self.refuse(ast.Pass(lineno=self.function.__code__.co_firstlineno), "source")
         ast.increment_lineno(tree, first - 1)
         self.text = dict(enumerate(lines, first))
-        if not isinstance(tree, ast.FunctionDef):
-            self.fence(tree, *FENCE["Lambda"])
-        return tree
+        return tree if isinstance(tree, ast.FunctionDef) else self.fence(tree, "Lambda")
 
-    def refuse(self, node: ast.AST, what: str, why: str = PROGRAMS, hint: str = "") -> NoReturn:
-        """Raise the error that names the user's line."""
+    def refuse(self, node: ast.AST, key: str, **fields: Any) -> NoReturn:
+        """Raise the error of this key that names the user's line."""
+        code = ast.unparse(node).strip(".") if isinstance(node, ast.expr) else ""
+        function = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        texts = (
+            text.format(**{"code": code, "function": function, "name": self.name, **fields}) for text in REFUSED[key]
+        )
+        self.error(node, *texts)
+
+    def fence(self, node: ast.AST, kind: str = "") -> NoReturn:
+        """Refuse a piece of syntax."""
+        kind = kind or type(node).__name__
+        thing, hint = SYNTAX.get(kind, (f"the syntax {kind}", "write it in other words"))
+        self.error(node, f"{thing} cannot be differentiated in a kernel", PROGRAMS, hint)
+
+    def error(self, node: ast.AST, what: str, why: str, hint: str) -> NoReturn:
         line = getattr(node, "lineno", 0)
         where = f"{self.file}:{line}, in {self.name}: {self.text.get(line, '').strip()}"
         raise KernelError(what, why, hint, where) from None
 
-    def fence(self, node: ast.AST, thing: str = "", hint: str = "write it in other words") -> NoReturn:
-        """Refuse a piece of syntax."""
-        if not thing:
-            kind = type(node).__name__
-            thing, hint = FENCE.get(kind, (f"{kind} syntax", hint))
-        self.refuse(node, f"{thing} cannot be differentiated in a kernel", hint=hint)
-
     def lookup(self, node: ast.Name) -> Any:
-        """The object that a name not assigned in the function stands for."""
+        """The object that a name not bound in the function stands for."""
         code, cells = self.function.__code__, self.function.__closure__ or ()
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            if name == node.id:
-                try:
-                    return cell.cell_contents
-                except ValueError:
-                    break
+        if node.id in code.co_freevars:
+            try:
+                return cells[code.co_freevars.index(node.id)].cell_contents
+            except ValueError:
+                self.refuse(node, "undefined")
         for names in (self.function.__globals__, vars(builtins)):
             if node.id in names:
                 return names[node.id]
-        self.refuse(node, f"the name {node.id} is not defined", "no argument, variable or global has it", "define it")
+        self.refuse(node, "undefined")

@@ -1,8 +1,8 @@
 """Statements: what names mean from line to line, and where paths meet.
 
-Going forward, each name means a number's variable, an array, or a tuple of these.  Where
-two paths meet (after an ``if``, at the start of a loop's next turn) a number that is int on
-one and float on the other becomes float, as in numba; a loop is read again until the
+Each binding of a name makes a new variable.  Where two paths meet (after an ``if``, at the
+start of a loop's next turn) and a name means different variables, one of them takes the
+value on both; int and float meet in float, as in numba.  A loop is read again until the
 meanings at the end of its body are those at its start.
 """
 
@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any
 
-from dualgrad.core.build import is_const
-from dualgrad.core.program import INT, Atom, Const, For, If, Let, Statement, Store, Type, Var, While, const, walk
+from dualgrad.core.program import INT, Atom, Const, For, If, Statement, Store, Var, While, const, walk
 
 from .expressions import Expressions
-from .loops import Turns, turns
-from .values import Array, Bound, Static, Unclear, Value, leaves, mapped, unified
+from .loops import Turns, from_zero, turns
+from .values import Array, Bound, Static, Unclear, Value, is_number, mapped, unified
 
-MIXED = "two paths that meet here (branches, or the turns of a loop) bind it to different arrays"
 Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
 
 
@@ -44,8 +41,6 @@ class Statements(Expressions):
 
     def read_Assign(self, s: ast.Assign) -> None:
         value = self.value(s.value)
-        if len(s.targets) > 1:
-            value = self.bind(s, ".t", value)
         for target in s.targets:
             self.assign(target, value)
 
@@ -57,8 +52,7 @@ class Statements(Expressions):
         if isinstance(s.target, ast.Subscript):
             self.update(s, s.target)
         else:
-            old = self.atom(ast.copy_location(ast.Name(s.target.id), s.target))
-            self.assign(s.target, self.binary(s, s.op, old, self.atom(s.value)))
+            self.assign(s.target, self.binary(s, s.op, self.atom(s.target), self.atom(s.value)))
 
     def update(self, s: ast.AugAssign, target: ast.Subscript) -> None:
         """``a[i] += v`` accumulates; every other update loads, operates and stores."""
@@ -77,65 +71,35 @@ class Statements(Expressions):
     def place(self, target: ast.Subscript) -> Array:
         """The element that a store writes."""
         place = self.element(target, self.value(target.value))
-        if place.type.rank:
-            what = f"{ast.unparse(target)}, a part of an array, is assigned as a whole"
-            self.source.refuse(target, what, hint="write the loop over its elements")
-        return place
+        return self.source.refuse(target, "row store") if place.type.rank else place
 
     def assign(self, target: ast.expr, value: Value) -> None:
         if isinstance(target, ast.Name):
-            self.env[target.id] = Bound(self.bind(target, target.id, value))
+            self.env[target.id] = Bound(self.bind(target, target.id.strip("."), value))
         elif isinstance(target, ast.Subscript):
             place = self.place(target)
             self.b.store(place.var, place.prefix, self.cast(self.number(target, value), place.type.dtype))
         elif isinstance(target, (ast.Tuple, ast.List)):
-            self.unpack(target, value)
+            if type(value) is not tuple or len(value) != len(target.elts):
+                self.source.refuse(target, "unpack")
+            for element, part in zip(target.elts, mapped(self.stable, value), strict=True):
+                self.assign(element, part)
         else:
-            self.source.fence(target, f"assigning to {ast.unparse(target)}")
-
-    def unpack(self, target: ast.Tuple | ast.List, value: Value) -> None:
-        if type(value) is not tuple or len(value) != len(target.elts):
-            self.source.refuse(
-                target, f"{ast.unparse(target)} is assigned what is no tuple of that length", hint="use indices"
-            )
-        names = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)} & self.env.keys()
-        overwritten = {leaf for name in names for leaf in leaves(self.env[name].value)}
-        value = mapped(lambda leaf: self.stable(leaf) if leaf in overwritten else leaf, value)
-        for element, part in zip(target.elts, value, strict=True):
-            self.assign(element, part)
+            self.source.fence(target)
 
     def bind(self, node: ast.AST, name: str, value: Value) -> Value:
         """What a name means after it is bound to a value: numbers are copied, arrays are not."""
         if type(value) is tuple:
             return tuple(self.bind(node, f"{name}_{k}", part) for k, part in enumerate(value))
+        made = value.var if isinstance(value, Array) else value
+        if isinstance(made, Var) and made.name == "t":
+            made.name = name  # a temporary gets the name that it was made for
         if isinstance(value, (Array, Static)):
-            if isinstance(value, Array) and value.var.name == "t":
-                value.var.name = name.strip(".")
             return value
         atom = self.number(node, value)
-        now = self.env[name].value if name in self.env else None
-        target = now if self.may_bind(now, atom.type) else self.variable(name, atom.type)
-        if not self.renamed(atom, target):
-            self.write(target, atom)
-        return target
-
-    def variable(self, name: str, type: Type) -> Var:
-        var = Var(name.strip("."), type)
-        self.named.add(var)
+        var = Var(name, atom.type)
+        self.write(var, atom)
         return var
-
-    def may_bind(self, value: Value, type: Type) -> bool:
-        return isinstance(value, Var) and value in self.named and value.type == type
-
-    def renamed(self, atom: Atom, target: Var) -> bool:
-        """Let the statement that made a temporary bind the target itself, if nothing in between minds."""
-        for s in reversed(self.b.block if atom not in self.named else []):
-            if isinstance(s, Let) and s.target is atom:
-                s.target = target
-                return True
-            if not isinstance(s, Let) or s.target is target or target in s.args or atom in s.args:
-                break
-        return False
 
     # Where paths meet
 
@@ -143,57 +107,49 @@ class Statements(Expressions):
         test = self.truth(s.test)
         if isinstance(test, Const):
             return self.block(s.body if test.value else s.orelse)
-        start = self.env
-        paths = []
+        start, paths = self.env, []
         for body in (s.body, s.orelse):
             self.env = dict(start)
             _, block = self.apart(lambda body=body: self.block(body))
             paths.append((self.env, block))
         (a, then), (b, orelse) = paths
-        self.env = {}
-        for name in {**a, **b}:
-            if name in a and name in b:
-                self.env[name] = self.meet(name, (a[name], then), (b[name], orelse))
-            else:
-                self.env[name] = Bound(a.get(name, b.get(name)).value, False)
+        self.env = {name: Bound(bound.value, False) for name, bound in {**a, **b}.items()}
+        for name in a.keys() & b.keys():
+            value = self.meet(name, (a[name], then), (b[name], orelse))
+            self.env[name] = Bound(value, a[name].sure and b[name].sure)
         if then or orelse:
             self.b.block.append(If(test, then, orelse, [], s.lineno))
 
     def turn(self, body: Callable[[], None]) -> list[Statement]:
         """Read a loop's body until names mean the same at its end and at its start."""
         while True:
-            before = dict(self.env)
+            before = self.env
+            self.env = dict(before)
             _, block = self.apart(body)
-            after, self.env = self.env, dict(before)
-            for name, bound in before.items():
-                value = self.meet(name, (bound, self.b.block), (after[name], block)).value
-                self.env[name] = Bound(value, bound.sure)
-            if all(self.env[name].value == bound.value for name, bound in before.items()):
-                self.env |= {name: Bound(b.value, False) for name, b in after.items() if name not in before}
+            new = {name: Bound(bound.value, False) for name, bound in self.env.items() if name not in before}
+            meets = {name: self.meet(name, (x, self.b.block), (self.env[name], block)) for name, x in before.items()}
+            self.env = {name: Bound(value, before[name].sure) for name, value in meets.items()}
+            if all(value == before[name].value for name, value in meets.items()):
+                self.env |= new
                 return block
 
-    def meet(self, name: str, a: Side, b: Side) -> Bound:
+    def meet(self, name: str, a: Side, b: Side) -> Value:
         """One meaning for a name that two paths leave with different ones."""
         (x, x_sure), (y, y_sure) = a[0], b[0]
-        sure = x_sure and y_sure
-        if x == y:
-            return Bound(x, sure)
+        if x == y or isinstance(x, Unclear):
+            return x
         if type(x) is type(y) is tuple and len(x) == len(y):
-            pairs = [((Bound(p, x_sure), a[1]), (Bound(q, y_sure), b[1])) for p, q in zip(x, y, strict=True)]
-            return Bound(tuple(self.meet(name, *pair).value for pair in pairs), sure)
-        if not all(isinstance(v, (Var, Const)) for v in (x, y)):
-            return Bound(
-                x if isinstance(x, Unclear) else Unclear("two paths that meet here bind it to different arrays"), sure
-            )
+            pairs = zip(x, y, strict=True)
+            return tuple(self.meet(name, (Bound(p, x_sure), a[1]), (Bound(q, y_sure), b[1])) for p, q in pairs)
+        if not is_number(x) or not is_number(y):
+            return Unclear()
         found = unified(x.type, y.type)
-        target = next((v for v in (x, y) if self.may_bind(v, found)), None) or self.variable(name, found)
+        target = next((v for v in (x, y) if v.type == found), None) or Var(name.strip("."), found)
         for bound, block in (a, b):
             if bound.value is not target:
-                if not bound.sure:
-                    self.settle(ast.Pass(), name, bound.value)
                 with self.into(block):
                     self.write(target, bound.value)
-        return Bound(target, sure)
+        return target
 
     # Loops
 
@@ -216,52 +172,27 @@ class Statements(Expressions):
         run = turns(self, s.iter)
         if s.until:  # type: ignore[attr-defined]
             return self.counted(s, run)
-        name = s.target.id if isinstance(s.target, ast.Name) else ""
-        loop = For(Var("k", INT), run.start, run.stop, run.step, [], [], False, s.lineno)
-        last, loops = self.loops.get(name) or (self.variable(name, INT), [])
-        is_new = name not in self.env or self.env[name].value is last
-        if run.is_range and name and is_new and name not in bound_names(s.body):
-            loop.var.name = name
-            loop.body = self.turn(lambda: self.indexed(name, loop.var, s.body))
-            self.env[name] = Bound(last, False)
-            self.loops[name] = (last, [*loops, loop])
-        else:
-            loop.body = self.turn(lambda: self.assign(s.target, run.element(loop.var)) or self.block(s.body))
-        self.b.block.append(loop)
+        index = Var(s.target.id if isinstance(s.target, ast.Name) else "k", INT)
 
-    def indexed(self, name: str, index: Var, body: list[ast.stmt]) -> None:
-        """A body in which the name means the loop's own variable."""
-        before = self.env.pop(name, None)
-        self.env[name] = Bound(index)
-        self.block(body)
-        del self.env[name]
-        if before is not None:
-            self.env[name] = before
+        def body() -> None:
+            self.assign(s.target, run.element(index))
+            self.block(s.body)
+
+        block = self.turn(body)
+        self.b.block.append(For(index, run.start, run.stop, run.step, block, [], False, s.lineno))
 
     def counted(self, s: ast.For, run: Turns) -> None:
         """A ``for`` that may be left early is a ``while`` with a counter."""
-        run = run._replace(start=self.stable(run.start), stop=self.stable(run.stop), step=self.stable(run.step))
-        plain = is_const(run.start, 0) and is_const(run.step, 1)
-        count = run.stop if plain else self.b.length(run.start, run.stop, run.step)
-        k = self.variable("k", INT)
+        count, element = from_zero(self, run)
+        count, k = self.stable(count), Var("k", INT)
         self.b.bind(k, const(0))
 
         def test() -> Atom:
-            flags = [self.value_Name(ast.Name(flag)) for flag in s.until]  # type: ignore[attr-defined]
-            return self.fold("and_", (self.b.lt(k, count), *(self.b.not_(flag) for flag in flags)))
+            return self.fold("and_", [self.b.lt(k, count), *map(self.truth, s.until)])  # type: ignore[attr-defined]
 
         def body() -> None:
-            self.assign(s.target, run.element(self.b.add(run.start, self.b.mul(k, run.step))))
+            self.assign(s.target, element(k))
             self.block(s.body)
             self.b.bind(k, self.b.add(k, const(1)))
 
         self.loop_while(s, test, body)
-
-
-def bound_names(body: list[ast.stmt]) -> set[str]:
-    """Every name that statements bind."""
-    nodes = (n for s in body for n in ast.walk(s))
-    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-__all__ = ["Any", "Statements", "bound_names"]

@@ -31,9 +31,7 @@ class Static:
 
 @dataclass(frozen=True, eq=False)
 class Unclear:
-    """A name that means different things where two paths meet; reading it raises."""
-
-    why: str
+    """A name that means different arrays where two paths meet; reading it raises."""
 
 
 Value = Any  # Atom | Array | Static | Unclear | nested tuples of these | None
@@ -85,6 +83,10 @@ def mapped(f: Callable[[Any], Any], structure: Any) -> Any:
     if type(structure) is tuple:
         return tuple(mapped(f, part) for part in structure)
     return None if structure is None else f(structure)
+
+
+def is_number(value: Value) -> bool:
+    return isinstance(value, (Var, Const))
 
 
 def as_value(atom: Atom) -> Value:

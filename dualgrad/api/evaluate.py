@@ -1,0 +1,198 @@
+"""How a transform calls the user's function: arguments to leaves, leaves to numbers, results back to plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.core.containers import flatten, paths, unflatten
+from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
+from dualgrad.lifting import lift
+from dualgrad.numbers.array import GROUND, Array
+from dualgrad.numbers.masked import Masked
+from dualgrad.numbers.number import OWN, Level, Number, make, settled
+
+
+class Call:
+    """One call of ``f``: which leaves of its arguments are differentiated by, and what to put in their place."""
+
+    def __init__(self, verb: str, f: Callable[..., Any], args: Sequence[Any], argnums: Any, kwargs: dict[str, Any] | None = None):
+        self.verb, self.f, self.args, self.kwargs = verb, f, list(args), kwargs or {}
+        self.single = not isinstance(argnums, (tuple, list))
+        self.argnums = [_position(verb, n, len(args)) for n in ([argnums] if self.single else argnums)]
+        chosen = [args[n] for n in self.argnums]
+        self.leaves, self.structure = flatten(chosen[0] if self.single else tuple(chosen))
+        self.active = [k for k, leaf in enumerate(self.leaves) if is_differentiable(leaf)]
+        if not self.active:
+            raise ArgumentError(
+                f"{verb}: no argument to differentiate by",
+                why=f"argument {argnums} is {type(chosen[0] if chosen else None).__name__}, with no float in it",
+                hint="pass floats or arrays of floats, or choose other arguments with argnums=",
+            )
+        self.primals = [as_primal(self.leaves[k]) for k in self.active]
+
+    def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
+        """``(result, aux)`` of the function called with numbers for the active leaves."""
+        leaves = list(self.leaves)
+        for k, number in zip(self.active, numbers):
+            leaves[k] = number
+        new = unflatten(self.structure, leaves)
+        args = [buffered(a) for a in self.args]
+        for n, value in zip(self.argnums, [new] if self.single else new):
+            args[n] = value
+        out = evaluate(self.f, args, self.kwargs)
+        if has_aux:
+            if not isinstance(out, tuple) or len(out) != 2:
+                raise StructureError(f"{self.verb}: with has_aux=True the function returns a pair (result, aux)")
+            out, aux = out
+        else:
+            aux = None
+        return (written(self.verb, args) if out is None else out), aux
+
+    def pack(self, derivatives: Sequence[Any]) -> Any:
+        """Derivatives by the active leaves in the structure of the arguments; zeros for the others."""
+        leaves = [0.0 if isinstance(leaf, (bool, str)) else leaf for leaf in self.leaves]
+        for k, d in zip(self.active, derivatives):
+            leaves[k] = d
+        return unflatten(self.structure, leaves)
+
+    def match(self, tangents: Any, what: str = "tangent") -> list[Any]:
+        """Tangents (or the like) of the active leaves, checked against their primals."""
+        leaves, structure = flatten(tangents)
+        if structure != self.structure or len(leaves) != len(self.leaves):
+            raise StructureError(
+                f"{self.verb}: the {what}s are not structured as the primals",
+                why=f"primals: {self.structure or 'one array'}; {what}s: {structure or 'one array'}",
+                hint=f"give one {what} for each primal, in the same containers (tuples in, tuples out)",
+            )
+        names = paths(self.structure)
+        return [fitting(leaves[k], p, f"{self.verb}: the {what}{names[k]}") for k, p in zip(self.active, self.primals)]
+
+
+def _position(verb: str, n: Any, count: int) -> int:
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool):
+        raise ArgumentError(f"{verb}: argnums must be an int or a tuple of ints, not {n!r}")
+    if not -count <= n < count:
+        raise ArgumentError(
+            f"{verb}: argnums={n}, but the function was called with {count} positional arguments",
+            hint="pass the arguments that are differentiated by position",
+        )
+    return int(n) % count
+
+
+def is_differentiable(leaf: Any) -> bool:
+    """Floats and ints, and arrays of them; bool, str and other objects are static."""
+    kind = type(leaf)
+    if kind is ndarray or isinstance(leaf, np.generic):
+        return leaf.dtype.kind in "fciu"
+    return isinstance(leaf, Number) or isinstance(leaf, (int, float, complex)) and kind is not bool
+
+
+def as_primal(leaf: Any) -> Any:
+    """Content for a number: an array of floats, a NumPy scalar, or a number."""
+    if isinstance(leaf, Number):
+        leaf = settled(leaf)
+        return leaf._primal if type(leaf) is Array else leaf
+    if isinstance(leaf, ndarray):
+        leaf = leaf if type(leaf) is ndarray else np.asarray(leaf)
+        return leaf if leaf.dtype.kind in "fc" else leaf.astype(float)
+    if isinstance(leaf, (np.floating, np.complexfloating)):
+        return leaf
+    return np.complex128(leaf) if isinstance(leaf, complex) else np.float64(leaf)
+
+
+def buffered(arg: Any) -> Any:
+    """An argument that is not differentiated by: an array that the function may write without changing the caller's."""
+    return make(Array, GROUND, arg, None) if type(arg) is ndarray and arg.dtype.kind in "fc" else arg
+
+
+def written(verb: str, args: list[Any]) -> Any:
+    """What a function that returns None has written: the final contents of its arguments, in their order."""
+    found = [x for a in args for x in flatten(a)[0] if isinstance(x, Number) and x._memory is OWN]
+    if not found:
+        raise ArgumentError(f"{verb}: the function returned None and wrote to none of its arguments")
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def evaluate(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The user's function, lifted; our errors come out as ours."""
+    try:
+        return lift(f)(*args, **kwargs)
+    except DualgradError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, DualgradError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise cause from None
+
+
+def fitting(value: Any, primal: Any, what: str) -> Any:
+    """A tangent as content of the shape and dtype of its primal."""
+    value = as_primal(value) if is_differentiable(value) else value
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape != primal.shape:
+        raise StructureError(f"{what} has shape {shape}, its primal has shape {primal.shape}")
+    if dtype != primal.dtype:
+        if dtype.kind == "c" and primal.dtype.kind != "c":
+            raise StructureError(f"{what} has dtype {dtype}, its primal has dtype {primal.dtype}")
+        value = value.astype(primal.dtype)
+    return value
+
+
+def value_at(x: Any, level: Level) -> Any:
+    """A result without the derivative of this level."""
+    if isinstance(x, Number):
+        x = settled(x)
+        if x._level is level:
+            return x.primal
+        if type(x) is Array:
+            return x._primal
+    return x
+
+
+def strip(tree: Any, level: Level) -> Any:
+    """Aux output: numbers of this level become values."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [fresh(value_at(x, level)) for x in leaves])
+
+
+def fresh(x: Any, dtype: Any = None) -> Any:
+    """A result that shares no memory with anything: writable, C-contiguous."""
+    if isinstance(x, Masked):
+        x = x.values
+    if isinstance(x, Number):
+        x = settled(x)
+        x = x._primal if type(x) is Array else x
+    if dtype is not None and x.dtype != dtype:
+        x = x.real.astype(dtype) if x.dtype.kind == "c" and dtype.kind != "c" else x.astype(dtype)
+    return x.copy() if type(x) is ndarray else x
+
+
+def zeros_beside(x: Any, lead: tuple[int, ...] = ()) -> Any:
+    """The tangent of a result that does not depend on the arguments."""
+    dtype = getattr(x, "dtype", np.dtype(float))
+    zeros = np.zeros(lead + np.shape(x), dtype if dtype.kind in "fc" else float)
+    return zeros if zeros.ndim else zeros[()]
+
+
+def has_nan(values: Sequence[Any]) -> bool:
+    """Whether there is a NaN anywhere, also in the derivatives inside; infinities of both signs may count."""
+    for v in values:
+        if isinstance(v, Number):
+            if has_nan([part for part in (v._primal, v._linear) if hasattr(part, "dtype")]):
+                return True
+        elif v is not None:
+            total = np.add.reduce(dense_values(v), None)
+            if total != total:
+                return True
+    return False
+
+
+def dense_values(v: Any) -> Any:
+    return dense_values(v.values) if isinstance(v, Masked) else v

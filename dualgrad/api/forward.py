@@ -1,0 +1,199 @@
+"""Forward mode: run the function on dual numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from dualgrad.core.containers import flatten, unflatten
+from dualgrad.numbers.dual import Dual
+from dualgrad.numbers.masked import Masked, seeded
+from dualgrad.numbers.number import Level, Number, make, settled
+
+from .evaluate import Call, fresh, has_nan, strip, value_at, zeros_beside
+from .route import is_kernel, kernel_route
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
+    """Value and directional derivative.
+
+    Parameters
+    ----------
+    f : callable
+        A function of the primals.
+    primals, tangents : tuple
+        The arguments, and one tangent for each, structured and shaped alike.
+    has_aux : bool
+        ``f`` returns ``(result, aux)``; aux is not differentiated.
+
+    Returns
+    -------
+    out, out_tangent : same structure and shapes
+        And ``aux`` with ``has_aux``.
+
+    Raises
+    ------
+    StructureError
+        Where a tangent does not have the structure, shape or dtype of its primal.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    if is_kernel(f):
+        out, dot = kernel_route("pushforward", f)(tuple(primals), tuple(tangents))
+        return out, dot
+    primals = tuple(primals)
+    call = Call("jvp", f, primals, tuple(range(len(primals))))
+    dots = call.match(tuple(tangents))
+    out, outs, out_dots, aux = forward(call, dots, [seeded(t) for t in dots], (), has_aux)
+    result = unflatten(out, outs), unflatten(out, out_dots)
+    return (*result, aux) if has_aux else result
+
+
+def forward(
+    call: Call, seeds: list[Any], careful_seeds: list[Any], lead: tuple[int, ...], has_aux: bool = False
+) -> tuple[Any, list[Any], list[Any], Any]:
+    """Structure, values and tangents of the results, and aux.
+
+    The function runs on plain tangents first, and again with structural zeros where a NaN came out.
+    """
+    with np.errstate(all="ignore"):
+        found = _once(call, seeds, lead, has_aux, False)
+        if has_nan(found[2]):
+            found = _once(call, careful_seeds, lead, has_aux, True)
+    structure, outs, dots, aux = found
+    return structure, outs, [fresh(d) for d in dots], aux
+
+
+def _once(call: Call, seeds: list[Any], lead: tuple[int, ...], has_aux: bool, careful: bool) -> Any:
+    level = Level(call.verb, careful)
+    try:
+        out, aux = call.run([make(Dual, level, p, t) for p, t in zip(call.primals, seeds)], has_aux)
+        leaves, structure = flatten(out)
+        leaves = [settled(x) if isinstance(x, Number) else x for x in leaves]
+        values = [fresh(value_at(x, level)) for x in leaves]
+        dots = [x._linear if isinstance(x, Dual) and x._level is level else None for x in leaves]
+        dots = [zeros_beside(v, lead) if d is None else d for v, d in zip(values, dots)]
+        return structure, values, dots, strip(aux, level) if has_aux else None
+    finally:
+        level.end()
+
+
+def pushforward(f: Callable[..., Any]) -> Callable[[Sequence[Any], Sequence[Any]], Any]:
+    """``pushforward(f)(primals, tangents)`` is ``jvp(f, primals, tangents)`` as a function of the point.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.pushforward(np.exp)((0.0,), (3.0,))
+    (np.float64(1.0), np.float64(3.0))
+    """
+    if is_kernel(f):
+        return kernel_route("pushforward", f)
+
+    @wraps(f, updated=())
+    def pushed(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return jvp(f, primals, tangents)
+
+    return pushed
+
+
+# Jacobians by columns
+
+
+def jacfwd(
+    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None, executor: Any = None
+) -> Callable[..., Any]:
+    """The Jacobian by forward mode: one evaluation with a direction for every entry of the arguments.
+
+    Parameters
+    ----------
+    f : callable
+    argnums : int or tuple of int
+        The arguments to differentiate by.
+    has_aux : bool
+        ``f`` returns ``(result, aux)``; the Jacobian comes with aux.
+    chunk : int, optional
+        At most so many directions at once.
+    executor : optional
+        Anything with ``submit``; the chunks are given to it.
+
+    Returns
+    -------
+    callable
+        Its results have the shape ``out.shape + in.shape``, in the containers of the result, and in
+        those of the arguments inside.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    if is_kernel(f):
+        return kernel_route("jacobian", f, argnums=argnums, mode="fwd", chunk=chunk, executor=executor)
+
+    @wraps(f, updated=())
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        call = Call("jacfwd", f, args, argnums, kwargs)
+        return columns(call, has_aux, chunk, executor)
+
+    return jacobian
+
+
+def columns(call: Call, has_aux: bool = False, chunk: int | None = None, executor: Any = None) -> Any:
+    """The Jacobian of a call, column by column."""
+    total = sum(p.size for p in call.primals)
+    chunk = max(1, total) if chunk is None else chunk
+    pieces = [range(k, min(k + chunk, total)) for k in range(0, total, chunk)] or [range(0)]
+    one = executor.submit if executor is not None else _now
+    waiting = [one(_piece, call, piece, has_aux) for piece in pieces]
+    results = [w.result() for w in waiting] if executor is not None else waiting
+    structure, outs, _, aux = results[0]
+    dots = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*(r[2] for r in results))]
+    blocks = [call.pack(_split(call.primals, d, o)) for d, o in zip(dots, outs)]
+    found = unflatten(structure, blocks)
+    return (found, aux) if has_aux else found
+
+
+def _now(f: Callable[..., Any], *args: Any) -> Any:
+    return f(*args)
+
+
+def _piece(call: Call, piece: range, has_aux: bool) -> Any:
+    seeds = unit_seeds([p.shape for p in call.primals], [p.dtype for p in call.primals], piece)
+    return forward(call, seeds, [Masked(s, s != 0) for s in seeds], (len(piece),), has_aux)
+
+
+def unit_seeds(shapes: list[Any], dtypes: list[Any], piece: range) -> list[Any]:
+    """Rows ``piece`` of the identity over all leaves, cut into leaves."""
+    seeds, start = [], 0
+    for shape, dtype in zip(shapes, dtypes):
+        size = int(np.prod(shape))
+        rows = np.arange(len(piece))
+        where = np.arange(piece.start, piece.stop) - start
+        inside = (where >= 0) & (where < size)
+        seed = np.zeros((len(piece), size), dtype)
+        seed[rows[inside], where[inside]] = 1
+        seeds.append(seed.reshape(len(piece), *shape))
+        start += size
+    return seeds
+
+
+def _split(primals: list[Any], dots: Any, out: Any) -> list[Any]:
+    """Directions to the end, one block for each leaf of the arguments."""
+    rank, start, blocks = np.ndim(out), 0, []
+    for p in primals:
+        block = dots[start : start + p.size]
+        block = np.transpose(block, (*range(1, rank + 1), 0))
+        shape = (*np.shape(out), *p.shape)
+        blocks.append(fresh(np.reshape(block, shape)) if shape else block[0])
+        start += p.size
+    return blocks
