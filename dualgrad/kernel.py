@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .backends.modules import Generated
+from .backends.modules import Generated  # at import: it lets Python find generated modules by name
 from .core.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -339,7 +339,7 @@ def branch(x, y):
 def branches_in_loops(x, c):
     s = 0.0
     for i in range(len(x)):
-        if 0.5 < x[i] <= c and not i == 3:
+        if 0.5 < x[i] <= c and not (i > 2 and i < 4):
             s += math.log(x[i])
         elif x[i] > c or i == 3:
             s -= x[i] ** 2

@@ -46,7 +46,7 @@ def expected(case):
     out = case.f(*args)
     if out is not None:
         return flat(out)
-    return [a for a, b in zip(flat(args), before, strict=True) if isinstance(a, np.ndarray) and not np.array_equal(a, b)]
+    return [a for a, b in zip(flat(args), before, strict=True) if np.ndim(a) and not np.array_equal(a, b)]
 
 
 def assert_same(found, wanted):
@@ -140,7 +140,7 @@ def test_an_accumulating_store_is_one_statement():
 
 def test_statements_know_their_lines():
     first = kernels.rosenbrock.py_func.__code__.co_firstlineno
-    assert {s.line - first for s in walk(read_kernel(kernels.rosenbrock, [VECTOR]).program.body)} == {3, 4, 5, 6}
+    assert {s.line - first for s in walk(read_kernel(kernels.rosenbrock, [VECTOR]).program.body)} == {2, 3, 4, 5, 6}
 
 
 def test_parameters_and_results_keep_their_structure():
@@ -213,7 +213,7 @@ GLOBAL_ARRAY = np.ones(3)
 @fenced("a generator cannot be differentiated", "array argument")
 def generator(x):
     for v in x:
-        yield v
+        yield v * 2
 
 
 @fenced("try/except cannot", "with if")
@@ -239,7 +239,7 @@ def lists(x):
 
 @fenced("a list comprehension cannot", "np.zeros(n)")
 def comprehension(x):
-    y = [v for v in x]
+    y = [v * 2 for v in x]
     return y[0]
 
 
@@ -364,7 +364,7 @@ def read_before_bound(x):
     for i in range(3):
         if i > 0:
             s += previous  # noqa: F821
-        previous = x[i]
+        previous = x[i]  # noqa: F841
     return s
 
 

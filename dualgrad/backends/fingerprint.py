@@ -102,13 +102,12 @@ def describe(thing: Any) -> Description:
 
 
 def counts_by_version(thing: Any) -> bool:
-    """Whether a function, class or module belongs to a package whose version stands for its contents."""
+    """Whether a module, or what its module knows under its name, belongs to a package whose version says it all."""
     module = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
-    if not isinstance(module, str) or not hasattr(thing, "__name__"):
+    if not isinstance(module, str) or module.partition(".")[0] not in BY_VERSION:
         return False
-    if isinstance(thing, FunctionType) and thing.__globals__ is not vars(sys.modules.get(module, sys)):
-        return False  # a function that only claims to come from there
-    return module.partition(".")[0] in BY_VERSION
+    known = sys.modules.get(module)
+    return known is thing or getattr(known, getattr(thing, "__name__", ""), None) is thing
 
 
 def _describe_code(code: CodeType) -> Description:

@@ -7,11 +7,11 @@ identities that hold for every number, NaN and infinities included.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .program import Atom, Const, Let, Statement, Store, Type, Var, const
+from .program import INT, Atom, Const, For, Let, Statement, Store, Type, Var, const
 from .words import WORDS, Word
 
 ARITHMETIC: dict[str, Callable[..., Any]] = {
@@ -52,6 +52,29 @@ class Builder:
         """Bind an existing variable (surface form only): ``target = value``."""
         (atom,) = as_atoms((value,))
         self.block.append(Let(target, WORDS["move"], (atom,), {}, self.line))
+
+    def zeros(self, shape: Sequence[Any], dtype: str, target: Var | None = None, name: str = "buffer") -> Atom:
+        """A buffer of zeros (of no dimensions: the number zero), bound to ``target`` if one is given."""
+        zero = Const(0.0, Type(dtype))
+        if not shape:
+            return zero
+        target = target or Var(name, Type(dtype, len(shape)))
+        self.block.append(Let(target, WORDS["full"], (zero, *as_atoms(tuple(shape))), {"dtype": dtype}, self.line))
+        return target
+
+    def dims(self, array: Atom) -> list[Atom]:
+        """The lengths of an array's axes; none for a number."""
+        return [self.shape(array, axis=k) for k in range(array.type.rank)]
+
+    def each(self, bounds: Sequence[Atom], write: Callable[[Builder, tuple[Var, ...]], Any]) -> None:
+        """Nested loops over all indices below ``bounds``; ``write`` fills the innermost body."""
+        index = tuple(Var("k", INT) for _ in bounds)
+        inner = self
+        for k, n in zip(index, bounds, strict=True):
+            loop = For(k, Const(0, INT), n, Const(1, INT), [], line=self.line)
+            inner.block.append(loop)
+            inner = Builder(loop.body, self.line)
+        write(inner, index)
 
     def store(self, array: Var, index: tuple[Any, ...], value: Any, accumulate: bool = False) -> None:
         """Append ``array[index] = value`` (or ``+=``)."""

@@ -12,7 +12,7 @@ cotangent from there and leaves zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import getitem
 from typing import Any
 
@@ -57,7 +57,7 @@ class Special:
 
 
 INPUT = Special("input")
-ZERO = Special("zeros", np.zeros, lambda shape, dtype, ct: ())
+ZERO = Special("zeros", pull=lambda shape, dtype, ct: ())
 COPY = Special("copy", lambda t: t.copy(), lambda ct: (ct,))
 STORE = Special("store")
 
@@ -186,6 +186,7 @@ def _refuse_duplicates(index: Any, shape: tuple[int, ...]) -> None:
 
 
 _STEPS: dict[tuple[Any, ...], Step] = {}
+_PATTERNS: dict[int, Pattern] = {}
 
 
 def step_of(word: Word, active: tuple[bool, ...], exponent: Any, reduce: bool) -> Step:
@@ -193,9 +194,16 @@ def step_of(word: Word, active: tuple[bool, ...], exponent: Any, reduce: bool) -
     key = (word.name, active, exponent, type(exponent), reduce)
     found = _STEPS.get(key)
     if found is None:
-        literals = literals_of(len(active), exponent)
-        found = _STEPS[key] = linear_step(Pattern(word, active, literals, None, reduce))
+        pattern = Pattern(word, active, literals_of(len(active), exponent), None, reduce)
+        found = _STEPS[key] = linear_step(pattern)
+        _PATTERNS[id(found)] = pattern
     return found
+
+
+def _lifted(step: Step) -> Step:
+    """The step for cotangents with a leading axis; its residuals are the same."""
+    pattern = _PATTERNS[id(step)]
+    return linear_step(pattern._replace(lift=(0,) * sum(pattern.active)))
 
 
 def _broadcasts(values: list[Any], active: tuple[bool, ...]) -> bool:
@@ -284,38 +292,14 @@ Recorded.__pow__ = _power(Number.__pow__)  # type: ignore[attr-defined, method-a
 # The two sweeps
 
 
-def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: list[int], careful: bool = False) -> list[Any]:
-    """Cotangents of the inputs, None where nothing depends on them."""
-    entries, shapes = tape.entries, tape.shapes
-    cts: list[Any] = [None] * len(entries)
-    own = bytearray(len(entries))
+def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: Iterable[int], lead: int | None = None, careful: bool = False) -> list[Any]:
+    """Cotangents of the inputs, None where nothing depends on them.
 
-    def add(ref: Any, ct: Any) -> None:
-        """``cts[ref] += ct``; memory is written only where it is the sweep's own."""
-        if type(ref) is int:
-            old = cts[ref]
-            cts[ref] = ct if old is None else old + ct
-            own[ref] = 0
-            return
-        slot, chain = ref
-        memory = cts[slot] = room_for(writable(slot), dense_number(ct))
-        place = looked(memory, chain[:-1])
-        view, argument = chain[-1]
-        if view is getitem:
-            place[argument] += ct
-        else:
-            place = view(place, argument)
-            place[...] = place + ct
-
-    def writable(slot: int) -> Any:
-        memory = cts[slot]
-        if memory is None:
-            memory = masked_zeros(*shapes[slot]) if careful else np.zeros(*shapes[slot])
-        elif not own[slot]:
-            memory = memory.copy()
-        own[slot] = 1
-        return memory
-
+    With ``lead`` every cotangent has a leading axis of that length.
+    """
+    entries = tape.entries
+    sweep = _Reverse(tape, lead, careful)
+    cts, own, add = sweep.cts, sweep.own, sweep.add
     for ref, ct in seeds:
         add(ref, ct)
     for k in range(len(entries) - 1, -1, -1):
@@ -323,15 +307,11 @@ def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: list[int], careful: b
         step, residuals, refs = entries[k]
         if ct is None:
             if step is STORE and cts[residuals[0]] is not None:
-                slot, chain = residuals
-                memory = cts[slot] = writable(slot)
-                place, index = looked(memory, chain[:-1]), chain[-1][1]
-                if refs[0] is not None:
-                    add(refs[0], place[index].copy())
-                    place = looked(cts[slot], chain[:-1])
-                place[index] = 0
+                sweep.take(*residuals, *refs)
         elif step is not INPUT:
             cts[k] = None
+            if lead is not None and type(step) is Step:
+                step = _lifted(step)
             for ref, c in zip(refs, step.pull(*residuals, ct)):
                 if type(ref) is int:
                     old = cts[ref]
@@ -342,30 +322,80 @@ def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: list[int], careful: b
     return [cts[k] for k in inputs]
 
 
-def dense_number(ct: Any) -> Any:
-    return ct.values if isinstance(ct, Masked) else ct
+class _Reverse:
+    """Cotangents by slot, and which of them are the sweep's own memory."""
+
+    def __init__(self, tape: Tape, lead: int | None, careful: bool):
+        self.shapes, self.careful = tape.shapes, careful
+        self.shape = () if lead is None else (lead,)
+        self.cts: list[Any] = [None] * len(tape.entries)
+        self.own = bytearray(len(tape.entries))
+
+    def add(self, ref: Any, ct: Any) -> None:
+        """``cts[ref] += ct``; memory is written only where it is the sweep's own."""
+        if type(ref) is int:
+            old = self.cts[ref]
+            self.cts[ref] = ct if old is None else old + ct
+            self.own[ref] = 0
+            return
+        slot, chain = ref
+        lead = len(self.shape)
+        memory = self.cts[slot] = room_for(self.writable(slot), ct.values if isinstance(ct, Masked) else ct)
+        place = looked(memory, chain[:-1], lead)
+        view, argument = chain[-1]
+        if view is getitem and not lead:
+            place[argument] += ct
+        else:
+            place = looked(place, chain[-1:], lead)
+            place[...] = place + ct
+
+    def writable(self, slot: int) -> Any:
+        """The cotangent of a slot as memory of this sweep's own."""
+        memory = self.cts[slot]
+        if memory is None:
+            shape, dtype = self.shapes[slot]
+            memory = (masked_zeros if self.careful else np.zeros)((*self.shape, *shape), dtype)
+        elif not self.own[slot]:
+            memory = memory.copy()
+        self.own[slot] = 1
+        return memory
+
+    def take(self, slot: int, chain: tuple[View, ...], ref: Any) -> None:
+        """The transpose of a store: its value takes the cotangent from the memory, which is then zero."""
+        lead = len(self.shape)
+        memory = self.cts[slot] = self.writable(slot)
+        place, index = looked(memory, chain[:-1], lead), chain[-1][1]
+        if ref is not None:
+            self.add(ref, looked(place, chain[-1:], lead).copy())
+        if not lead:
+            place[index] = 0
+        elif is_basic(index):
+            looked(place, chain[-1:], lead)[...] = 0
+        else:
+            place[slice(None), *(index if isinstance(index, tuple) else (index,))] = 0
 
 
-def push(tape: Tape, tangents: dict[int, Any], outputs: list[Ref], careful: bool = False) -> list[Any]:
-    """Tangents of the outputs for given tangents of the inputs."""
+def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = False) -> list[Any]:
+    """Tangents of the outputs for given tangents of the inputs, None where they depend on nothing."""
     slots: list[Any] = [None] * len(tape.entries)
+    waiting = iter(tangents)
     for k, (step, residuals, refs) in enumerate(tape.entries):
         if step is INPUT:
-            slots[k] = tangents[k]
+            slots[k] = next(waiting)
         elif step is ZERO:
             slots[k] = masked_zeros(*residuals) if careful else np.zeros(*residuals)
         elif step is STORE:
             slot, chain = residuals
-            value = 0 if refs[0] is None else read(slots, refs[0])
-            slots[slot] = room_for(slots[slot], dense_number(value))
-            looked(slots[slot], chain[:-1])[chain[-1][1]] = value
+            value = 0 if refs[0] is None else _read(slots, refs[0])
+            memory = slots[slot] = room_for(slots[slot], value.values if isinstance(value, Masked) else value)
+            looked(memory, chain[:-1])[chain[-1][1]] = value
         else:
-            t = slots[k] = step.push(*residuals, *[read(slots, ref) for ref in refs])
+            t = slots[k] = step.push(*residuals, *[_read(slots, ref) for ref in refs])
             if k in tape.shapes and t.shape != tape.shapes[k][0]:
                 slots[k] = np.broadcast_to(t, tape.shapes[k][0])
-    return [read(slots, ref) for ref in outputs]
+    return [None if ref is None else _read(slots, ref) for ref in outputs]
 
 
-def read(slots: list[Any], ref: Ref) -> Any:
+def _read(slots: list[Any], ref: Ref) -> Any:
     """The tangent that a ref names."""
     return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])

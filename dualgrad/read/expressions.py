@@ -52,6 +52,7 @@ class Expressions:
     def __init__(self) -> None:
         self.env: dict[str, Bound] = {}
         self.b = Builder()
+        self.inits: dict[Var, Const] = {}  # what the program binds first
 
     @contextmanager
     def into(self, block: list[Statement]) -> Iterator[None]:
@@ -97,9 +98,15 @@ class Expressions:
             return self.source.refuse(node, "unbound") if node.id in self.local else wrap(self.source.lookup(node))
         if isinstance(bound.value, Unclear):
             self.source.refuse(node, "unclear")
-        if not bound.sure and any(isinstance(leaf, Array) for leaf in leaves(bound.value)):
-            self.source.refuse(node, "unsure")
+        for leaf in () if bound.sure else leaves(bound.value):
+            if isinstance(leaf, Array):
+                self.source.refuse(node, "unsure")
+            self.start_at_zero(leaf)
         return bound.value
+
+    def start_at_zero(self, var: Var) -> None:
+        """Bind a variable that some path reads and does not bind."""
+        self.inits[var] = cast_literal(const(0), var.type.dtype)
 
     def value_Tuple(self, node: ast.Tuple) -> Value:
         return tuple(self.value(e) for e in node.elts)

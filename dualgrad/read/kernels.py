@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from dualgrad.core.program import Const, Let, Program, Store, Var, walk
+from dualgrad.core.program import Const, Let, Program, Statement, Store, Var, walk
+from dualgrad.core.words import WORDS
 from dualgrad.transforms.ssa import ssa
 
 from .jumps import RESULT, ends, is_none, without_jumps
@@ -42,7 +43,7 @@ class Reader(Statements):
         self.active: list[Any] = [source.function]
         self.sources: dict[Any, Source] = {}
         if caller is not None:
-            self.inlined, self.b, self.sources = True, caller.b, caller.sources
+            self.inlined, self.b, self.inits, self.sources = True, caller.b, caller.inits, caller.sources
             self.active += caller.active
         self.body = without_jumps(source.tree)
         names = (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.Name))
@@ -61,7 +62,8 @@ class Reader(Statements):
         stored = {root(s.array, same) for s in walk(self.b.block) if isinstance(s, Store)}
         writes = tuple(k for k, v in enumerate(variables) if v in stored)
         results = leaves(result) if result is not None else [variables[k] for k in writes]
-        return Read(Program(self.source.name, variables, self.b.block, results), params, result, writes)
+        inits: list[Statement] = [Let(v, WORDS["move"], (zero,)) for v, zero in self.inits.items()]
+        return Read(Program(self.source.name, variables, inits + self.b.block, results), params, result, writes)
 
     def run(self, args: list[Value]) -> Value:
         """Emit the body for these arguments; what it returns."""

@@ -25,7 +25,7 @@ SYNTAX: dict[str, tuple[str, str]] = {
     "GeneratorExp": ("a generator expression", "write the loop"),
     "Dict": ("a dict", "pass numbers and arrays as arguments"),
     "Set": ("a set", "use an array"),
-    "Constant": ("a string or None", "keep it outside of the kernel"),
+    "Constant": ("a string", "keep it outside of the kernel"),
     "JoinedStr": ("a string", "keep it outside of the kernel"),
     "Lambda": ("a lambda", "define the function beside the kernel and decorate it with @njit"),
     "FunctionDef": ("a nested function", "define the function beside the kernel and decorate it with @njit"),

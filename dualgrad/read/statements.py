@@ -147,6 +147,8 @@ class Statements(Expressions):
         target = next((v for v in (x, y) if v.type == found), None) or Var(name.strip("."), found)
         for bound, block in (a, b):
             if bound.value is not target:
+                if not bound.sure:
+                    self.start_at_zero(bound.value)
                 with self.into(block):
                     self.write(target, bound.value)
         return target

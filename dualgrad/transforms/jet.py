@@ -20,7 +20,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualgrad.core.build import Builder
-from dualgrad.core.program import INT, Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
+from dualgrad.core.program import (
+    INT,
+    Atom,
+    Carry,
+    Const,
+    For,
+    If,
+    Join,
+    Let,
+    Program,
+    Statement,
+    Store,
+    Type,
+    Var,
+    While,
+)
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.text import EVALUATE, Writer, emit, parse, shape_of
 

@@ -42,7 +42,7 @@ from .jvp import Derivative, prepare
 from .ssa import ssa
 
 CHEAP = frozenset(
-    "add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign".split()
+    ["add", "sub", "mul", "neg", "cast", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "not_", "where", "floordiv", "mod", "shape", "length", "square", "absolute", "sign"]
 )
 ZERO, ONE = Const(0, INT), Const(1, INT)
 

@@ -17,7 +17,21 @@ from typing import Any
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import UnsupportedError
-from dualgrad.core.program import Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While, atoms_read, walk
+from dualgrad.core.program import (
+    Atom,
+    Const,
+    For,
+    If,
+    Let,
+    Program,
+    Statement,
+    Store,
+    Type,
+    Var,
+    While,
+    atoms_read,
+    walk,
+)
 from dualgrad.rules.text import Writer
 
 from .activity import active_vars

@@ -1,0 +1,409 @@
+"""The verbs as transforms of whole functions: a `Function` in, a `Function` out.
+
+A function is a program whose parameters and results are nested tuples of variables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dualgrad.core.build import Builder
+from dualgrad.core.errors import ArgumentError
+from dualgrad.core.program import INT, Atom, Const, For, If, Program, Statement, Type, Var
+from dualgrad.read import Read
+from dualgrad.read.values import leaves, mapped
+from dualgrad.transforms.jet import jet as jet_program
+from dualgrad.transforms.jvp import jvp
+from dualgrad.transforms.linearize import linearize
+from dualgrad.transforms.ssa import ssa
+from dualgrad.transforms.tidy import tidy
+from dualgrad.transforms.transpose import transposed
+
+CHUNK = 4  # directions that a compiled forward Jacobian carries at once
+ZERO, ONE = Const(0, INT), Const(1, INT)
+Path = tuple[int, ...]
+
+
+@dataclass
+class Function:
+    """A program with structure; ``apart`` are pairs of array arguments that must not share memory."""
+
+    program: Program
+    params: tuple[Any, ...]
+    result: Any
+    apart: tuple[tuple[Path, Path], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @staticmethod
+    def of(read: Read, count: int) -> Function:
+        """A kernel called with ``count`` arguments; one that returns nothing has the arrays it wrote for results."""
+        program = ssa(read.program)
+        params = renamed(read.params[:count], read.program.params, program.params)
+        result = read.result
+        if result is None:
+            result = read.program.results[0] if len(read.program.results) == 1 else tuple(read.program.results)
+        return Function(program, params, placed(result, program.results), must_be_apart(read))
+
+
+def must_be_apart(read: Read) -> tuple[tuple[Path, Path], ...]:
+    """A derivative writes copies of the arrays its kernel writes: no other argument may be a view of one."""
+    paths = [(path, v) for path, v in paths_of(read.params) if isinstance(v, Var) and v.type.rank]
+    written = [read.program.params[k] for k in read.writes]
+    return tuple(
+        (a, b)
+        for k, (a, v) in enumerate(paths)
+        for b, w in paths[k + 1 :]
+        if v.type.dtype == w.type.dtype and (v in written or w in written)
+    )
+
+
+def paths_of(structure: Any, path: Path = ()) -> list[tuple[Path, Any]]:
+    """Every leaf of nested tuples with the positions that lead to it."""
+    if type(structure) is not tuple:
+        return [(path, structure)]
+    return [found for k, part in enumerate(structure) for found in paths_of(part, (*path, k))]
+
+
+def renamed(structure: Any, old: Iterable[Atom], new: Iterable[Atom]) -> Any:
+    """The structure with each variable replaced by the one in its place."""
+    table = {a: b for a, b in zip(old, new, strict=True) if isinstance(a, Var)}
+    return mapped(lambda a: table.get(a, a) if isinstance(a, Var) else a, structure)
+
+
+def placed(structure: Any, values: Iterable[Any]) -> Any:
+    """The structure with its leaves replaced from left to right."""
+    following = iter(values)
+    return mapped(lambda _: next(following), structure)
+
+
+def variables(structure: Any) -> list[Var]:
+    return [v for v in leaves(structure) if isinstance(v, Var)]
+
+
+def has_tangent(atom: Any) -> bool:
+    return isinstance(atom, Var) and atom.type.differentiable
+
+
+def beside(structure: Any, values: Iterable[Any], suffix: str) -> Any:
+    """The structure with ``values`` for what is differentiable; for the rest parameters that nothing reads."""
+    following = iter(values)
+
+    def passive(a: Any) -> Any:
+        return Var(a.name + suffix, a.type) if isinstance(a, Var) else a
+
+    return mapped(lambda a: next(following) if has_tangent(a) else passive(a), structure)
+
+
+def finished(name: str, params: tuple[Any, ...], body: list[Statement], result: Any) -> Function:
+    """Single assignment and tidied, with the structure carried over."""
+    old = variables(params)
+    program = tidy(ssa(Program(name, old, body, leaves(result))))
+    return Function(program, renamed(params, old, program.params), placed(result, program.results))
+
+
+# Forward and reverse
+
+
+def pushforward(f: Function) -> Function:
+    """``(primals, tangents) -> (out, out_tangent)``."""
+    given = f.program.params
+    program = jvp(f.program, tuple(map(has_tangent, given)))
+    primals = renamed(f.params, given, program.params[: len(given)])
+    tangents = beside(primals, program.params[len(given) :], "_dot")
+    values, dots = program.results[: len(f.program.results)], iter(program.results[len(f.program.results) :])
+    out = placed(f.result, values)
+    dot = mapped(lambda a: next(dots) if a.type.differentiable else Const(0.0, Type("float64")), out)
+    return finished(f"pushforward_{f.name}", (primals, tangents), program.body, (out, dot))
+
+
+@dataclass
+class Reversed:
+    """A function split into its forward sweep and a reverse sweep, to be placed where it is wanted."""
+
+    forward: list[Statement]
+    reverse: list[Statement]
+    cotangents: list[Var]
+    gradients: dict[Var, Atom]
+    params: tuple[Any, ...]
+    result: Any
+
+    @staticmethod
+    def of(f: Function, wanted: list[Var]) -> Reversed:
+        """Linearize by the wanted parameters and transpose."""
+        flags = tuple(v in wanted for v in f.program.params)
+        split = linearize(f.program, flags)
+        params, dots = [*split.residuals, *split.linear_params], split.linear_params
+        linear = Program(f.name, params, split.tangent, split.tangents, len(dots))
+        reverse, cotangents, results = transposed(linear, dict(zip(dots, split.sources, strict=True)))
+        sources = [v for v, on in zip(f.program.params, flags, strict=True) if on]
+        return Reversed(
+            split.primal, reverse, cotangents, dict(zip(sources, results, strict=True)),
+            renamed(f.params, f.program.params, split.program.params), placed(f.result, split.program.results),
+        )  # fmt: skip
+
+
+def pullback(f: Function) -> Function:
+    """``(primals, cotangents) -> (out, cotangents of the primals)``."""
+    r = Reversed.of(f, [v for v in variables(f.params) if has_tangent(v)])
+    cotangents = beside(r.result, r.cotangents, "_bar") if variables(r.result) else r.result
+    back = mapped(lambda a: r.gradients[a] if has_tangent(a) else Const(0.0, Type("float64")), f.params)
+    return finished(f"pullback_{f.name}", (r.params, cotangents), r.forward + r.reverse, (r.result, back))
+
+
+def grad(f: Function, argnums: Any = 0, value: bool = False) -> Function:
+    """Gradient of a function whose result is one real number."""
+    if type(f.result) is tuple or f.result is None or f.result.type.rank or f.result.type.dtype not in ("float64", "float32"):
+        raise ArgumentError(
+            f"grad of {f.name}: the result is not one real number",
+            why="a gradient is the derivative of a real scalar",
+            hint="use dg.jacobian for arrays and tuples",
+        )
+    by = selected(f, argnums, "grad")
+    r = Reversed.of(f, variables(by))
+    b = Builder(r.forward)
+    for ct in r.cotangents:
+        b.bind(ct, Const(1.0, ct.type))
+    gradient = mapped(lambda v: r.gradients[v], by)
+    name = f"value_and_grad_{f.name}" if value else f"grad_{f.name}"
+    return finished(name, r.params, b.block + r.reverse, (r.result, gradient) if value else gradient)
+
+
+def selected(f: Function, argnums: Any, verb: str) -> Any:
+    """The parameters a verb differentiates by, in the structure of ``argnums``."""
+    for n in (argnums,) if isinstance(argnums, int) else argnums:
+        if not -len(f.params) <= n < len(f.params):
+            raise ArgumentError(f"{verb}: argnums={argnums}, but {f.name} was called with {len(f.params)} arguments")
+        for v in leaves(f.params[n]):
+            if not has_tangent(v):
+                raise ArgumentError(f"{verb} of {f.name} by argument {n}: a value of type {v.type} has no derivative")
+    return f.params[argnums] if isinstance(argnums, int) else tuple(f.params[n] for n in argnums)
+
+
+# Jacobians
+
+
+def jacobian(f: Function, argnums: Any = 0, mode: str = "auto") -> Function:
+    """For each result and each chosen argument an array of shape ``out.shape + in.shape``."""
+    by = selected(f, argnums, "jacobian")
+    if mode == "auto":
+        mode = "fwd" if any(o.type.rank for o in leaves(f.result)) else "rev"
+    return jacobian_by_rows(f, by) if mode == "rev" else jacobian_by_columns(f, by)
+
+
+def jacobian_by_rows(f: Function, by: Any) -> Function:
+    """One forward sweep, then a reverse sweep for each entry of the results."""
+    inputs = variables(by)
+    r = Reversed.of(f, inputs)
+    now = dict(zip(variables(f.params), variables(r.params), strict=True))
+    outs = [o for o in leaves(r.result) if o.type.differentiable]
+    b = Builder(r.forward)
+    table: list[list[Atom]] = []
+    for p, out in enumerate(outs):
+        row = [b.zeros([*b.dims(out), *b.dims(now[x])], out.type.dtype, name="jac") for x in inputs]
+        table.append(row)
+
+        def sweep(inner: Builder, at: tuple[Var, ...], p: int = p, row: list[Atom] = row) -> None:
+            for k, (ct, out) in enumerate(zip(r.cotangents, outs, strict=True)):
+                seed(inner, ct, inner.dims(out), at if k == p else None)
+            inner.block += r.reverse
+            for q, x in enumerate(inputs):
+                row[q] = copied(inner, r.gradients[x], row[q], at)
+
+        b.each(b.dims(out), sweep)
+    rows = iter(table)
+    result = mapped(lambda o: placed(by, next(rows)) if o.type.differentiable else mapped(lambda _: ZERO, by), r.result)
+    return finished(f"jacobian_{f.name}", r.params, b.block, result)
+
+
+def seed(b: Builder, var: Var, shape: list[Atom], at: tuple[Any, ...] | None) -> None:
+    """Bind a variable to zero, or to the unit vector with its one at ``at``."""
+    one = Const(1.0, Type(var.type.dtype))
+    if shape:
+        b.zeros(shape, var.type.dtype, var)
+        if at is not None:
+            b.store(var, at, one)
+    else:
+        b.bind(var, one if at is not None else Const(0.0, var.type))
+
+
+def copied(b: Builder, source: Atom, target: Atom, at: tuple[Any, ...]) -> Atom:
+    """Write a gradient into the Jacobian's row; where both are numbers it is the Jacobian itself."""
+    if not target.type.rank:
+        return source
+    b.each(b.dims(source), lambda i, cell: i.store(target, (*at, *cell), i.load(source, *cell) if cell else source))
+    return target
+
+
+def jacobian_by_columns(f: Function, by: Any) -> Function:
+    """Forward sweeps that carry `CHUNK` directions at once, over all entries of the chosen arguments."""
+    inputs = variables(by)
+    value = ssa(f.program)
+    now = dict(zip(f.program.params, value.params, strict=True))
+    b = Builder([*value.body])
+    table: list[list[Atom]] = [[] for _ in value.results]
+    for x in inputs:
+        cells = b.dims(now[x])
+        directions = CHUNK if cells else 1
+        step = jvp(f.program, tuple(v is x for v in f.program.params), directions)
+        columns = [b.zeros([*b.dims(o), *(cells or [ONE])], o.type.dtype, name="jac") for o in value.results]
+        count = ONE
+        for n in cells:
+            count = b.mul(count, n)
+        sweep = Sweep(step, [now[v] for v in f.program.params], cells, count, directions)
+        first = Var("first", INT)
+        b.block.append(For(first, ZERO, count, Const(directions, INT), sweep.body(first, columns)))
+        for row, column, out in zip(table, columns, value.results, strict=True):
+            row.append(column if cells else flattened(b, column, out))
+    rows = iter(table)
+    result = mapped(lambda _: placed(by, next(rows)), f.result)
+    return finished(f"jacobian_{f.name}", renamed(f.params, f.program.params, value.params), b.block, result)
+
+
+def flattened(b: Builder, column: Atom, out: Atom) -> Atom:
+    """The Jacobian by a number has no axis for it."""
+    if not out.type.rank:
+        return b.load(column, ZERO)
+    flat = b.zeros(b.dims(out), out.type.dtype, name="jac")
+    b.each(b.dims(out), lambda i, at: i.store(flat, at, i.load(column, *at, ZERO)))
+    return flat
+
+
+@dataclass
+class Sweep:
+    """One forward sweep along the directions ``first … first + directions − 1`` of an argument."""
+
+    step: Program
+    primals: list[Var]
+    cells: list[Atom]
+    count: Atom
+    directions: int
+
+    def body(self, first: Var, columns: list[Atom]) -> list[Statement]:
+        b = Builder()
+        for param, primal in zip(self.step.params, self.primals, strict=False):
+            b.bind(param, primal)
+        dot = self.step.params[-1]
+        b.zeros([*self.cells, Const(self.directions, INT)], dot.type.dtype, dot)
+        self.lanes(b, first, lambda i, cell, lane: i.store(dot, (*cell, lane), 1.0))
+        b.block += self.step.body
+        dots = iter(self.step.results[len(columns) :])
+        for out, column in zip(self.step.results, columns, strict=False):
+            if out.type.differentiable:
+                self.write(b, first, next(dots), column)
+        return b.block
+
+    def write(self, b: Builder, first: Var, dots: Atom, column: Atom) -> None:
+        def lane_of(inner: Builder, cell: tuple[Atom, ...], lane: Const) -> None:
+            place = cell or (ZERO,)
+            inner.each(inner.dims(dots)[:-1], lambda i, at: i.store(column, (*at, *place), i.load(dots, *at, lane)))
+
+        self.lanes(b, first, lane_of)
+
+    def lanes(self, b: Builder, first: Var, write: Callable[[Builder, tuple[Atom, ...], Const], None]) -> None:
+        """For each direction that exists, with its place in the argument."""
+        for d in range(self.directions):
+            flat = b.add(first, d)
+            then = Builder()
+            write(then, self.unravelled(then, flat), Const(d, INT))
+            b.block.append(If(b.lt(flat, self.count), then.block, []))
+
+    def unravelled(self, b: Builder, flat: Atom) -> tuple[Atom, ...]:
+        """The index of a flat position, last axis fastest."""
+        index: list[Atom] = []
+        for n in reversed(self.cells[1:]):
+            index.append(b.mod(flat, n))
+            flat = b.floordiv(flat, n)
+        return (flat, *reversed(index)) if self.cells else ()
+
+
+# Series
+
+
+def derivative(f: Function, n: int = 1) -> Function:
+    """n-th derivative of a function of one number: the coefficient of order n along direction 1, times n!."""
+    x = f.params[0]
+    if not has_tangent(x) or x.type.rank:
+        raise ArgumentError(f"derivative of {f.name}: the argument is not one number", hint="use dg.jacobian or dg.taylor")
+    program = jet_program(f.program, tuple(v is x for v in f.program.params))
+    coeffs = program.params.pop()
+    params = renamed(f.params, f.program.params, program.params)
+    b = Builder()
+    b.zeros([Const(n + 1, INT)], x.type.dtype, coeffs)
+    b.store(coeffs, (ZERO,), params[0])
+    if n:
+        b.store(coeffs, (ONE,), 1.0)
+    b.block += program.body
+
+    def nth(c: Atom) -> Atom:
+        def value(i: Builder, at: tuple[Any, ...]) -> Atom:
+            return i.mul(i.load(c, *at, Const(n, INT)), float(math.factorial(n)))
+
+        out = b.zeros(b.dims(c)[:-1], c.type.dtype, name="out")
+        if not out.type.rank:
+            return value(b, ())
+        b.each(b.dims(out), lambda i, at: i.store(out, at, value(i, at)))
+        return out
+
+    return finished(f"derivative_{f.name}", params, b.block, placed(f.result, [nth(c) for c in program.results]))
+
+
+def jet(f: Function) -> Function:
+    """``(primals, series) -> (out, out_series)``; the order leads on both sides."""
+    given = f.program.params
+    program = jet_program(f.program, tuple(map(has_tangent, given)))
+    primals = renamed(f.params, given, program.params[: len(given)])
+    b = Builder()
+    sources = [v for v in variables(primals) if has_tangent(v)]
+    coeffs = program.params[len(given) :]
+    series = beside(primals, [joined(b, v, c) for v, c in zip(sources, coeffs, strict=True)], "_series")
+    b.block += program.body
+    pairs = [parted(b, c) for c in program.results]
+    result = (placed(f.result, [first for first, _ in pairs]), placed(f.result, [rest for _, rest in pairs]))
+    return finished(f"jet_{f.name}", (primals, series), b.block, result)
+
+
+def joined(b: Builder, primal: Var, coeffs: Var) -> Var:
+    """Coefficients 0…K (last axis) from a primal and a parameter with orders 1…K (first axis), which is returned."""
+    series = Var(primal.name + "_series", coeffs.type)
+    order = b.shape(series, axis=0)
+    b.zeros([*b.dims(primal), b.add(order, 1)], primal.type.dtype, coeffs)
+
+    def fill(inner: Builder, at: tuple[Var, ...]) -> None:
+        inner.store(coeffs, (*at, ZERO), inner.load(primal, *at) if at else primal)
+        inner.each([order], lambda i, k: i.store(coeffs, (*at, i.add(*k, 1)), i.load(series, *k, *at)))
+
+    b.each(b.dims(primal), fill)
+    return series
+
+
+def parted(b: Builder, coeffs: Atom) -> tuple[Atom, Atom]:
+    """Order 0, and orders 1…K on a leading axis."""
+    *shape, size = b.dims(coeffs)
+    order = b.sub(size, 1)
+    out = b.zeros(shape, coeffs.type.dtype, name="out") if shape else b.load(coeffs, ZERO, name="out")
+    rest = b.zeros([order, *shape], coeffs.type.dtype, name="out_series")
+
+    def fill(inner: Builder, at: tuple[Var, ...]) -> None:
+        if at:
+            inner.store(out, at, inner.load(coeffs, *at, ZERO))
+        inner.each([order], lambda i, k: i.store(rest, (*k, *at), i.load(coeffs, *at, i.add(*k, 1))))
+
+    b.each(shape, fill)
+    return out, rest
+
+
+TRANSFORMS: dict[str, Callable[..., Function]] = {
+    "grad": grad,
+    "value_and_grad": lambda f, argnums=0: grad(f, argnums, value=True),
+    "jacobian": jacobian,
+    "pushforward": pushforward,
+    "pullback": pullback,
+    "derivative": derivative,
+    "jet": jet,
+}

@@ -1,0 +1,171 @@
+"""A derivative at a point as a linear map: apply it, transpose it, multiply it, look at it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dualgrad.core.containers import unflatten
+from dualgrad.core.errors import StructureError
+from dualgrad.core.program import Program
+from dualgrad.numbers.masked import seeded
+from dualgrad.numbers.recorded import push
+
+from .evaluate import fresh, has_nan, zeros_beside
+
+if TYPE_CHECKING:
+    from .reverse import Recording
+
+
+class _Matrix:
+    """What a linear map and its transpose share: flat vectors, dense and SciPy form."""
+
+    shape: tuple[int, int]
+    dtype: Any
+
+    def _flat(self, v: Any) -> Any:
+        raise NotImplementedError
+
+    @property
+    def T(self) -> Any:
+        """The transpose."""
+        raise NotImplementedError
+
+    def __matmul__(self, v: Any) -> Any:
+        """Product with a flat vector, or with a matrix column by column."""
+        v = v if getattr(type(v), "__dualgrad_number__", False) else np.asarray(v)
+        if v.ndim not in (1, 2) or v.shape[0] != self.shape[1]:
+            raise StructureError(f"a linear map of shape {self.shape} times an array of shape {v.shape}")
+        if v.ndim == 1:
+            return self._flat(v)
+        columns = [self._flat(v[:, k]) for k in range(v.shape[1])]
+        return np.stack(columns, 1) if columns else np.zeros((self.shape[0], 0))
+
+    def as_linear_operator(self) -> Any:
+        """As a ``scipy.sparse.linalg.LinearOperator``."""
+        from scipy.sparse.linalg import LinearOperator
+
+        def forward(v: Any) -> Any:
+            return self @ np.ravel(v)
+
+        def backward(v: Any) -> Any:
+            return self.T @ np.ravel(v)
+
+        return LinearOperator(self.shape, matvec=forward, rmatvec=backward, dtype=self.dtype)
+
+
+class LinearMap(_Matrix):
+    """The derivative of a function at a point.
+
+    ``lin(*tangents)`` gives the tangent of the result, ``lin.T(ct)`` a tuple with one
+    cotangent for each primal.  As a matrix it has one row for each entry of the result and one
+    column for each entry of the arguments, both flattened in order.
+    """
+
+    def __init__(self, recording: Recording, name: str):
+        self.recording, self.name = recording, name
+        self.rows = [np.shape(v) for v in recording.values]
+        self.columns = [p.shape for p in recording.call.primals]
+        self.shape = sum(map(_size, self.rows)), sum(map(_size, self.columns))
+        self.dtype = np.result_type(float if not self.rows else np.float32, *(p.dtype for p in recording.call.primals))
+
+    def __call__(self, *tangents: Any) -> Any:
+        dots = self.recording.call.match(tangents)
+        return unflatten(self.recording.structure, self._push(dots))
+
+    def _push(self, dots: list[Any]) -> list[Any]:
+        recording = self.recording
+        with np.errstate(all="ignore"):
+            found = push(recording.tape, dots, recording.refs)
+            if has_nan(found):
+                found = push(recording.tape, [seeded(d) for d in dots], recording.refs, True)
+        return [zeros_beside(v) if d is None else fresh(d) for v, d in zip(recording.values, found)]
+
+    def _flat(self, v: Any) -> Any:
+        return _joined(self._push(_cut(v, self.columns)))
+
+    @property
+    def T(self) -> Transposed:
+        """The transpose: ``lin.T(ct)`` gives a tuple with one cotangent for each primal."""
+        return Transposed(self)
+
+    def to_dense(self) -> Any:
+        """The Jacobian as a matrix."""
+        if self.shape[0] < self.shape[1]:
+            return self.T.to_dense().T
+        return self @ np.eye(self.shape[1], dtype=self.dtype)
+
+    @cached_property
+    def program(self) -> Program:
+        """The linear program: constants, then the tangents in which it is linear."""
+        from .linear_program import linear_program
+
+        return linear_program(self.recording, self.name)
+
+    def __str__(self) -> str:
+        return str(self.program)
+
+    def __repr__(self) -> str:
+        return f"<LinearMap of {self.name}, {self.shape[0]} x {self.shape[1]}; print it to see its program>"
+
+
+class Transposed(_Matrix):
+    """The transpose of a `LinearMap`."""
+
+    def __init__(self, lin: LinearMap):
+        self.lin = lin
+        self.shape, self.dtype = lin.shape[::-1], lin.dtype
+
+    def __call__(self, cotangent: Any) -> tuple[Any, ...]:
+        from .reverse import match_result
+
+        recording = self.lin.recording
+        with np.errstate(all="ignore"):
+            return recording.call.pack(recording.pull(match_result(recording, cotangent)))
+
+    def _flat(self, v: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return _joined(self.lin.recording.pull(_cut(v, self.lin.rows)))
+
+    @property
+    def T(self) -> LinearMap:
+        return self.lin
+
+    def to_dense(self) -> Any:
+        """The transposed Jacobian as a matrix."""
+        if self.shape[0] < self.shape[1]:
+            return self.lin.to_dense().T
+        return self @ np.eye(self.shape[1], dtype=self.dtype)
+
+    @cached_property
+    def program(self) -> Program:
+        """The transposed program."""
+        from .linear_program import transposed_program
+
+        return transposed_program(self.lin.recording, self.lin.program)
+
+    def __str__(self) -> str:
+        return str(self.program)
+
+    def __repr__(self) -> str:
+        return f"<transpose of {self.lin!r:.80}>"
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
+
+
+def _cut(v: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
+    """A flat vector in pieces of these shapes."""
+    pieces, start = [], 0
+    for shape in shapes:
+        piece = np.reshape(v[start : start + _size(shape)], shape)
+        pieces.append(piece if shape else piece[()])
+        start += _size(shape)
+    return pieces
+
+
+def _joined(parts: list[Any]) -> Any:
+    return np.concatenate([np.reshape(p, (-1,)) for p in parts]) if parts else np.zeros(0)

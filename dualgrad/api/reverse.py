@@ -1,0 +1,332 @@
+"""Reverse mode: record the linear rest of a function, and run its transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.core.containers import flatten, unflatten
+from dualgrad.core.errors import StructureError, UnsupportedError
+from dualgrad.numbers.masked import Masked, seeded
+from dualgrad.numbers.number import Number, settled
+from dualgrad.numbers.recorded import Recorded, Tape, pull
+
+from .evaluate import Call, fitting, fresh, has_nan, strip, value_at, zeros_beside
+from .forward import unit_seeds
+from .linear_map import LinearMap
+from .route import is_kernel, kernel_route
+
+ONE = np.float64(1.0)
+
+
+class Recording:
+    """What running a function on recording numbers leaves behind."""
+
+    def __init__(self, call: Call, has_aux: bool = False):
+        self.call = call
+        self.tape = tape = Tape(call.verb)
+        try:
+            for p in call.primals:
+                refuse_complex(call.verb, p)
+            out, aux = call.run([tape.input(p) for p in call.primals], has_aux)
+            leaves, self.structure = flatten(out)
+            leaves = [settled(x) if isinstance(x, Number) else x for x in leaves]
+            self.values = [value_at(x, tape) for x in leaves]
+            self.refs = [x._linear if isinstance(x, Recorded) and x._level is tape else None for x in leaves]
+            for v, ref in zip(self.values, self.refs):
+                if ref is not None:
+                    refuse_complex(call.verb, v)
+            self.aux = strip(aux, tape) if has_aux else None
+        finally:
+            tape.end()
+
+    def pull(self, cts: Sequence[Any], lead: int | None = None, careful: Sequence[Any] = ()) -> list[Any]:
+        """Cotangents of the active leaves; ``lead`` of them at once if the cotangents have a leading axis."""
+        slots = range(len(self.call.primals))
+        found = pull(self.tape, _live(self.refs, cts), slots, lead)
+        if has_nan(found):
+            masks = careful or [seeded(ct) for ct in cts]
+            found = pull(self.tape, _live(self.refs, masks), slots, lead, True)
+        shape = () if lead is None else (lead,)
+        return [
+            zeros_beside(p, shape) if ct is None else fresh(ct, p.dtype)
+            for ct, p in zip(found, self.call.primals)
+        ]
+
+    def out(self) -> Any:
+        """The result, plain again."""
+        return unflatten(self.structure, [fresh(v) for v in self.values])
+
+
+def _live(refs: Sequence[Any], cts: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return [(ref, ct) for ref, ct in zip(refs, cts) if ref is not None]
+
+
+def refuse_complex(verb: str, x: Any) -> None:
+    """Reverse mode of complex functions is not there yet."""
+    if x.dtype.kind == "c":
+        raise UnsupportedError(
+            f"{verb}: complex numbers in reverse mode are not supported yet",
+            why="the pullback of a complex function needs a convention that this version does not implement",
+            hint="use forward mode (dg.jvp, dg.jacfwd), or differentiate by real and imaginary parts",
+        )
+
+
+def _kept(primals: Sequence[Any]) -> tuple[Any, ...]:
+    """Copies of the caller's arrays, for derivatives that are used after the call."""
+    leaves, structure = flatten(tuple(primals))
+    return unflatten(structure, [x.copy() if type(x) is ndarray else x for x in leaves])
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Value and pullback.
+
+    Parameters
+    ----------
+    f : callable
+    *primals
+        The arguments, nested containers of floats and arrays.
+    has_aux : bool
+        ``f`` returns ``(result, aux)``.
+
+    Returns
+    -------
+    out
+        The result.
+    pullback : callable
+        ``pullback(ct)`` takes a cotangent structured and shaped as the result and gives a tuple
+        with one cotangent for each primal.
+    aux
+        With ``has_aux``.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> out, pullback = dg.vjp(lambda a, b: a * b, 2.0, 3.0)
+    >>> pullback(1.0)
+    (np.float64(3.0), np.float64(2.0))
+    """
+    if is_kernel(f):
+        back = kernel_route("pullback", f)
+        return f(*primals), lambda ct: back(primals, ct)[1]
+    with np.errstate(all="ignore"):
+        recording = Recording(Call("vjp", f, _kept(primals), tuple(range(len(primals)))), has_aux)
+
+    def pulled(ct: Any) -> tuple[Any, ...]:
+        with np.errstate(all="ignore"):
+            cts = match_result(recording, ct)
+            return recording.call.pack(recording.pull(cts))
+
+    return (recording.out(), pulled, recording.aux) if has_aux else (recording.out(), pulled)
+
+
+def match_result(recording: Recording, ct: Any) -> list[Any]:
+    """Cotangents of the leaves of the result, checked."""
+    leaves, structure = flatten(ct)
+    if structure != recording.structure or len(leaves) != len(recording.values):
+        raise StructureError(
+            f"{recording.call.verb}: the cotangent is not structured as the result",
+            why=f"result: {recording.structure or 'one array'}; cotangent: {structure or 'one array'}",
+            hint="give one cotangent for each array of the result, in the same containers",
+        )
+    return [
+        ct if ref is None else fitting(ct, v, f"{recording.call.verb}: the cotangent of a result")
+        for ct, v, ref in zip(leaves, recording.values, recording.refs)
+    ]
+
+
+def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Value, and the derivative as a linear map that can be applied again and again, transposed, and printed.
+
+    Returns
+    -------
+    out
+        The result.
+    lin : LinearMap
+        ``lin(*tangents)``, ``lin.T(ct)``, ``lin @ flat``; ``print(lin)`` shows the linear program.
+    aux
+        With ``has_aux``.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> out, lin = dg.linearize(np.sin, 0.0)
+    >>> lin(2.0), lin.T(3.0)
+    (np.float64(2.0), (np.float64(3.0),))
+    """
+    if is_kernel(f):
+        return kernel_route("linearize", f)(*primals)
+    with np.errstate(all="ignore"):
+        recording = Recording(Call("linearize", f, _kept(primals), tuple(range(len(primals)))), has_aux)
+    lin = LinearMap(recording, getattr(f, "__name__", "f"))
+    return (recording.out(), lin, recording.aux) if has_aux else (recording.out(), lin)
+
+
+def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
+    """``pullback(f)(primals, ct)`` gives ``(out, cotangents)``: a vjp as a function of the point.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.pullback(np.exp)((0.0,), 3.0)
+    (np.float64(1.0), (np.float64(3.0),))
+    """
+    if is_kernel(f):
+        return kernel_route("pullback", f)
+
+    @wraps(f, updated=())
+    def pulled(primals: Sequence[Any], cotangents: Any) -> Any:
+        with np.errstate(all="ignore"):
+            recording = Recording(Call("pullback", f, tuple(primals), tuple(range(len(primals)))))
+            back = recording.pull(match_result(recording, cotangents))
+        return recording.out(), recording.call.pack(back)
+
+    return pulled
+
+
+def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that gives ``(value, gradient)`` of a real scalar-valued function.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number (or ``(number, aux)`` with ``has_aux``).
+    argnums : int or tuple of int
+        The arguments to differentiate by.
+    has_aux : bool
+        The result is ``((value, aux), gradient)``.
+
+    Returns
+    -------
+    callable
+        The gradient has exactly the structure, shapes and dtypes of the arguments.
+
+    Raises
+    ------
+    StructureError
+        If the result is not one real number.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    if is_kernel(f):
+        return kernel_route("value_and_grad", f, argnums=argnums, has_aux=has_aux)
+
+    @wraps(f, updated=())
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradient, aux = _gradient(f, args, kwargs, argnums, has_aux)
+        return ((value, aux), gradient) if has_aux else (value, gradient)
+
+    return value_and_gradient
+
+
+def grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient of a real scalar-valued function; parameters as in `value_and_grad`.
+
+    Returns
+    -------
+    callable
+        With ``has_aux`` it gives ``(gradient, aux)``.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.grad(np.tanh)(0.0)
+    np.float64(1.0)
+    """
+    if is_kernel(f):
+        return kernel_route("grad", f, argnums=argnums, has_aux=has_aux)
+
+    @wraps(f, updated=())
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        _, found, aux = _gradient(f, args, kwargs, argnums, has_aux)
+        return (found, aux) if has_aux else found
+
+    return gradient
+
+
+def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_aux: bool) -> Any:
+    with np.errstate(all="ignore"):
+        call = Call("grad", f, args, argnums, kwargs)
+        recording = Recording(call, has_aux)
+        value = _one_number(recording)
+        seed = ONE if value.dtype == ONE.dtype else value.dtype.type(1)
+        return value, call.pack(recording.pull([seed])), recording.aux
+
+
+def _one_number(recording: Recording) -> Any:
+    values = recording.values
+    if recording.structure is not None or len(values) != 1 or np.shape(values[0]) != ():
+        shapes = ", ".join(str(np.shape(v)) for v in values)
+        raise StructureError(
+            f"grad: the function must return one real number, it returned shape {shapes}"
+            if recording.structure is None
+            else f"grad: the function must return one real number, it returned a container of shapes {shapes}",
+            why="a gradient is the derivative of a scalar",
+            hint="use dg.jacobian for arrays, sum the result, or return (number, aux) with has_aux=True",
+        )
+    value = values[0]
+    return value if hasattr(value, "dtype") else np.float64(value)
+
+
+def jacrev(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None) -> Callable[..., Any]:
+    """The Jacobian by reverse mode: one recording, one pull with a cotangent for every entry of the result.
+
+    Parameters as in `jacfwd`; ``chunk`` limits how many cotangents are pulled at once.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.jacrev(np.sum)(np.array([1.0, 2.0]))
+    array([1., 1.])
+    """
+    if is_kernel(f):
+        return kernel_route("jacobian", f, argnums=argnums, mode="rev", chunk=chunk)
+
+    @wraps(f, updated=())
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        with np.errstate(all="ignore"):
+            recording = Recording(Call("jacrev", f, args, argnums, kwargs), has_aux)
+            found = rows(recording, chunk)
+        return (found, recording.aux) if has_aux else found
+
+    return jacobian
+
+
+def rows(recording: Recording, chunk: int | None = None) -> Any:
+    """The Jacobian of a recording, row by row."""
+    live = [k for k, ref in enumerate(recording.refs) if ref is not None]
+    shapes = [recording.values[k].shape for k in live]
+    dtypes = [recording.values[k].dtype for k in live]
+    total = sum(int(np.prod(s)) for s in shapes)
+    chunk = max(1, total) if chunk is None else chunk
+    parts = []
+    for k in range(0, total, chunk):
+        seeds: list[Any] = [None] * len(recording.refs)
+        for n, seed in zip(live, unit_seeds(shapes, dtypes, range(k, min(k + chunk, total)))):
+            seeds[n] = seed
+        masks = [None if s is None else Masked(s, s != 0) for s in seeds]
+        parts.append(recording.pull(seeds, min(chunk, total - k), masks))
+    primals = recording.call.primals
+    whole = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts)] if parts else []
+    blocks, start = [], 0
+    for v, ref in zip(recording.values, recording.refs):
+        shape = np.shape(v)
+        size = int(np.prod(shape)) if ref is not None else 0
+        blocks.append(recording.call.pack([_block(w, start, size, shape, p) for w, p in zip(whole or primals, primals)]))
+        start += size
+    return unflatten(recording.structure, blocks)
+
+
+def _block(whole: Any, start: int, size: int, shape: Any, primal: Any) -> Any:
+    if size == 0:
+        return zeros_beside(primal, shape)
+    block = np.reshape(whole[start : start + size], (*shape, *primal.shape))
+    return fresh(block) if block.ndim else block[()]

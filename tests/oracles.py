@@ -1,0 +1,204 @@
+"""Independent judges of the table: sympy derivatives, mpmath series, dense adjoints, points to test at.
+
+Nothing of dualgrad is imported here.  A function is known by the name of its word and written
+once, in sympy; its derivatives, and its values to any number of digits, follow from that.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from sympy import Piecewise
+
+DIGITS = 40
+
+
+class Floor(sympy.Function):
+    """The floor, with the derivative it has wherever it has one."""
+
+    def fdiff(self, argindex=1):
+        return sympy.Integer(0)
+
+
+def where(test: Any, a: Any, b: Any) -> Any:
+    """``a if test else b``; a test that sympy cannot decide becomes a case distinction."""
+    if test in (True, False):
+        return a if test else b
+    return Piecewise((a, test), (b, True))
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "neg": lambda a: -a,
+    "move": lambda a: a,
+    "cast": lambda a: a,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "mod": lambda a, b: a - b * Floor(a / b),
+    "where": where,
+    "maximum": lambda a, b: where(a > b, a, b),
+    "minimum": lambda a, b: where(a < b, a, b),
+    "sqrt": sympy.sqrt,
+    "square": lambda x: x * x,
+    "reciprocal": lambda x: 1 / x,
+    "power": lambda x, p: x**p,
+    "exp": sympy.exp,
+    "expm1": lambda x: sympy.exp(x) - 1,
+    "log": sympy.log,
+    "log1p": lambda x: sympy.log(1 + x),
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "tan": sympy.tan,
+    "sinh": sympy.sinh,
+    "cosh": sympy.cosh,
+    "tanh": sympy.tanh,
+    "arcsin": sympy.asin,
+    "arccos": sympy.acos,
+    "arctan": sympy.atan,
+    "arctan2": sympy.atan2,
+    "erf": sympy.erf,
+    "absolute": lambda x: where(x > 0, x, -x),
+    "sign": lambda x: where(x > 0, sympy.Integer(1), sympy.Integer(-1)),
+    "floor": Floor,
+}
+
+
+# Points.  A sampler gets a generator, a shape and the argument's position.
+
+SAMPLERS: dict[str, Callable[[np.random.Generator, tuple[int, ...], int], Any]] = {
+    "real": lambda rng, shape, k: rng.uniform(-1.2, 1.2, shape),
+    "positive": lambda rng, shape, k: rng.uniform(0.3, 2.5, shape),
+    "nonzero": lambda rng, shape, k: rng.uniform(0.4, 1.8, shape) * rng.choice([-1.0, 1.0], shape),
+    "above -1": lambda rng, shape, k: rng.uniform(-0.7, 2.0, shape),
+    "within 1": lambda rng, shape, k: rng.uniform(-0.8, 0.8, shape),
+    "distinct": lambda rng, shape, k: rng.integers(-4, 5, shape) / 2 + k / 4,
+    "truth": lambda rng, shape, k: rng.integers(0, 2, shape).astype(bool),
+}
+
+
+def sample(domains: Sequence[str], rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Any]:
+    """One random array (or scalar) from each domain; one shape may serve them all."""
+    shapes = shapes if len(shapes) == len(domains) else shapes * len(domains)
+    return [scalar(SAMPLERS[d](rng, s, k)) for k, (d, s) in enumerate(zip(domains, shapes, strict=True))]
+
+
+def scalar(value: Any) -> Any:
+    """NumPy's scalar for an array without axes."""
+    return value if np.ndim(value) else np.asarray(value)[()]
+
+
+# Values and Taylor coefficients to many digits
+
+
+@cache
+def value_of(name: str, count: int, *truths: bool) -> Callable[..., Any]:
+    """The function with mpmath numbers; leading arguments that are truths are fixed."""
+    xs = sympy.symbols(f"x:{count}", real=True)
+    return evaluator(xs, FUNCTIONS[name](*truths, *xs))
+
+
+def evaluator(symbols: Sequence[Any], expression: Any, words: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """The expression as a function of mpmath numbers."""
+    return sympy.lambdify(symbols, expression, modules=[{"Floor": mpmath.floor, **(words or {})}, "mpmath"], cse=True)
+
+
+def taylor(name: str, args: Sequence[Any], order: int) -> np.ndarray:
+    """Coefficients of ``t -> f(args(t))`` at 0: an argument is a truth, a number, or its own coefficients."""
+    truths = [bool(a) for a in args if isinstance(a, (bool, np.bool_))]
+    rest = [np.atleast_1d(a) for a in args if not isinstance(a, (bool, np.bool_))]
+    f = value_of(name, len(rest), *truths)
+    with mpmath.workdps(DIGITS):
+        polynomials = [[mpmath.mpf(float(c)) for c in reversed(a)] for a in rest]
+        found = mpmath.taylor(lambda t: f(*(mpmath.polyval(p, t) for p in polynomials)), 0, order)
+        return np.array([float(c) for c in found])
+
+
+def series(name: str, args: Sequence[Any], order: int) -> np.ndarray:
+    """`taylor` of every entry: an argument has its coefficients along axis 0, or is a plain array."""
+    held = [len(a) == order + 1 if np.ndim(a) else False for a in args]
+    shape = np.broadcast_shapes(*(np.shape(a)[1:] if h else np.shape(a) for a, h in zip(args, held, strict=True)))
+    out = np.empty((order + 1, *shape))
+    for at in np.ndindex(shape):
+        entry = [
+            np.array([np.broadcast_to(c, shape)[at] for c in a]) if h else np.broadcast_to(a, shape)[at]
+            for a, h in zip(args, held, strict=True)
+        ]
+        out[(slice(None), *at)] = taylor(name, entry, order)
+    return out
+
+
+# The calculus that a table of derivatives defines, in sympy
+
+
+class _Powers(ast.NodeTransformer):
+    def visit_BinOp(self, node):
+        node = self.generic_visit(node)
+        if not isinstance(node.op, ast.Pow):
+            return node
+        return ast.Call(ast.Name("power", ast.Load()), [node.left, node.right], [])
+
+
+class Calculus:
+    """Sympy functions that know no derivative but the texts of their rows.
+
+    ``rows`` maps a name to its arguments and the text of the derivative by each; differentiating
+    again and again uses the table and the chain rule only.
+    """
+
+    def __init__(self, rows: Mapping[str, tuple[Sequence[str], Mapping[str, str]]], constant: Sequence[str]):
+        self.words: dict[str, Any] = {"where": where}
+        for name, (args, partials) in rows.items():
+            self.words[name] = self.function(name, args, partials)
+        for name in constant:
+            self.words[name] = type(f"word_{name}", (sympy.Function,), {"fdiff": lambda f, k=1: sympy.Integer(0)})
+
+    def function(self, name: str, args: Sequence[str], partials: Mapping[str, str]) -> Any:
+        def fdiff(f, argindex=1):
+            env = dict(zip(args, f.args, strict=True)) | {"y": f}
+            return self.read(partials[args[argindex - 1]], env)
+
+        return type(f"word_{name}", (sympy.Function,), {"fdiff": fdiff})
+
+    def read(self, text: str, env: Mapping[str, Any]) -> Any:
+        """The expression that a rule's text stands for."""
+        tree = ast.fix_missing_locations(_Powers().visit(ast.parse(text, mode="eval")))
+        return sympy.sympify(eval(compile(tree, text, "eval"), {**self.words, **env}))
+
+    def evaluator(self, symbols: Sequence[Any], expression: Any) -> Callable[..., Any]:
+        """The expression as a function of mpmath numbers; the words have their true values."""
+        counts = {n: f.nargs for n, f in self.words.items() if n != "where"}
+        return evaluator(symbols, expression, {f"word_{n}": true_value(n) for n in counts})
+
+
+def true_value(name: str) -> Callable[..., Any]:
+    """The function with mpmath numbers, whatever the number of its arguments."""
+    return lambda *args: value_of(name, len(args))(*args)
+
+
+def close(found: Any, wanted: Any, tolerance: float = 1e-14) -> bool:
+    """Whether two mpmath numbers agree, relative to the larger of the second and one."""
+    return abs(found - wanted) <= tolerance * max(1, abs(wanted))
+
+
+# Linear algebra
+
+
+def adjoint(f: Callable[[np.ndarray], Any], shape: tuple[int, ...]) -> Callable[[Any], np.ndarray]:
+    """The transpose of a linear function of an array of this shape, by its whole matrix."""
+
+    def transposed(ct: Any) -> np.ndarray:
+        out = np.empty(shape)
+        for at in np.ndindex(shape):
+            unit = np.zeros(shape)
+            unit[at] = 1
+            out[at] = np.sum(ct * f(unit))
+        return out
+
+    return transposed
