@@ -425,6 +425,21 @@ def early_return_with_stores(x, c):
         x[i] = x[i] + c
 
 
+@case(X, 1e-8)
+@njit
+def array_returned_early(x, tolerance):
+    y = np.zeros(len(x))
+    for _ in range(50):
+        change = 0.0
+        for i in range(len(x)):
+            new = math.cos(y[i]) * x[i]
+            change = max(change, abs(new - y[i]))
+            y[i] = new
+        if change < tolerance:
+            return y, change
+    return y, 0
+
+
 @case(2.0)
 @njit
 def newton(a):

@@ -84,8 +84,8 @@ SAMPLERS: dict[str, Callable[[np.random.Generator, tuple[int, ...], int], Any]] 
 
 
 def sample(domains: Sequence[str], rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Any]:
-    """One random array (or scalar) from each domain; one shape may serve them all."""
-    shapes = shapes if len(shapes) == len(domains) else shapes * len(domains)
+    """One random array from each domain; one shape may serve them all, none means scalars."""
+    shapes = shapes if len(shapes) == len(domains) else (shapes or ((),)) * len(domains)
     return [scalar(SAMPLERS[d](rng, s, k)) for k, (d, s) in enumerate(zip(domains, shapes, strict=True))]
 
 
@@ -120,18 +120,23 @@ def taylor(name: str, args: Sequence[Any], order: int) -> np.ndarray:
         return np.array([float(c) for c in found])
 
 
-def series(name: str, args: Sequence[Any], order: int) -> np.ndarray:
-    """`taylor` of every entry: an argument has its coefficients along axis 0, or is a plain array."""
-    held = [len(a) == order + 1 if np.ndim(a) else False for a in args]
-    shape = np.broadcast_shapes(*(np.shape(a)[1:] if h else np.shape(a) for a, h in zip(args, held, strict=True)))
+def series(name: str, args: Sequence[Any], active: Sequence[bool]) -> np.ndarray:
+    """`taylor` of every entry: an active argument has its coefficients along axis 0, others are plain."""
+    order = max(len(a) for a, on in zip(args, active, strict=True) if on) - 1
+    shape = np.broadcast_shapes(*(np.shape(a)[on:] for a, on in zip(args, active, strict=True)))
+    whole = [spread(a, shape, on) for a, on in zip(args, active, strict=True)]
     out = np.empty((order + 1, *shape))
     for at in np.ndindex(shape):
-        entry = [
-            np.array([np.broadcast_to(c, shape)[at] for c in a]) if h else np.broadcast_to(a, shape)[at]
-            for a, h in zip(args, held, strict=True)
-        ]
+        entry = [a[(slice(None), *at)] if on else a[at] for a, on in zip(whole, active, strict=True)]
         out[(slice(None), *at)] = taylor(name, entry, order)
     return out
+
+
+def spread(a: Any, shape: tuple[int, ...], lead: bool) -> np.ndarray:
+    """Broadcast to a shape; the axes after the first, where directions or orders lead."""
+    a = np.asarray(a)
+    fill = (1,) * (len(shape) - a.ndim + lead)
+    return np.broadcast_to(a.reshape(a.shape[:lead] + fill + a.shape[lead:]), a.shape[:lead] + shape)
 
 
 # The calculus that a table of derivatives defines, in sympy

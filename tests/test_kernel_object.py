@@ -261,7 +261,9 @@ def test_names_and_signatures():
 
 
 def test_source_can_be_read(handwritten):
-    handwritten(DOUBLE)
+    asked = handwritten(DOUBLE)
+    assert derive(square_kernel(), GRAD).inspect_source(3.0) == DOUBLE
+    assert str(asked) == "[(float64, omitted(default=2.0))]"
     g = derive(square_kernel(), (Transform("derivative", (), ("x",)),))
     assert g.inspect_source() == ""
     assert g.inspect_source(3.0) == g.inspect_source(numba.float64) == DOUBLE

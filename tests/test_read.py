@@ -358,6 +358,34 @@ def array_on_one_path(x):
     return w[0]
 
 
+@fenced("the array row is made on some paths only", "before the loop or branch", MATRIX)
+def row_on_one_path(x):
+    s = 0.0
+    for i in range(len(x)):
+        if i % 2 == 0:
+            row = x[i]
+        s += row[0]
+    return s
+
+
+@fenced("a loop over enumerate(x, start=2) cannot", "enumerate")
+def keyword_of_enumerate(x):
+    s = 0.0
+    for i, v in enumerate(x, start=2):
+        s += i * v
+    return s
+
+
+@fenced("these arguments of np.sqrt are not read", "other words", FLOAT)
+def keyword_of_ufunc(x):
+    return np.sqrt(x, where=True)
+
+
+@fenced("these arguments of round are not read", "other words", FLOAT)
+def too_many_arguments(x):
+    return round(x, 2)
+
+
 @fenced("the variable previous is read where it may not be bound yet", "give previous a value")
 def read_before_bound(x):
     s = 0.0

@@ -158,7 +158,7 @@ def pullback(f: Function) -> Function:
 
 def grad(f: Function, argnums: Any = 0, value: bool = False) -> Function:
     """Gradient of a function whose result is one real number."""
-    if type(f.result) is tuple or f.result is None or f.result.type.rank or f.result.type.dtype not in ("float64", "float32"):
+    if type(f.result) is tuple or f.result.type not in (Type("float64"), Type("float32")):
         raise ArgumentError(
             f"grad of {f.name}: the result is not one real number",
             why="a gradient is the derivative of a real scalar",
@@ -329,7 +329,8 @@ def derivative(f: Function, n: int = 1) -> Function:
     """n-th derivative of a function of one number: the coefficient of order n along direction 1, times n!."""
     x = f.params[0]
     if not has_tangent(x) or x.type.rank:
-        raise ArgumentError(f"derivative of {f.name}: the argument is not one number", hint="use dg.jacobian or dg.taylor")
+        what = f"derivative of {f.name}: the argument is not one number"
+        raise ArgumentError(what, hint="use dg.jacobian or dg.taylor")
     program = jet_program(f.program, tuple(v is x for v in f.program.params))
     coeffs = program.params.pop()
     params = renamed(f.params, f.program.params, program.params)

@@ -87,6 +87,7 @@ class KernelDispatcher(CPUDispatcher):
             return self._interpret
         if self._fixed:
             return self.recipe.base
+        self._compilation_chain_init_hook()  # type: ignore[attr-defined]  # extensions may bring types
         for name, value in zip(self.__signature__.parameters, args):
             if self.typeof_pyval(value) is types.pyobject:
                 raise ArgumentError(
@@ -110,7 +111,8 @@ class KernelDispatcher(CPUDispatcher):
         if not self.recipe.chain:
             return inspect.getsource(self.py_func)
         given = tuple(arg if isinstance(arg, types.Type) else self.typeof_pyval(arg) for arg in args)
-        return "\n\n".join(self.recipe.generate(argtypes).source for argtypes in ([given] if args else self.overloads))
+        asked = [tuple(self.fold_argument_types(given, {})[1])] if args else self.overloads
+        return "\n\n".join(self.recipe.generate(argtypes).source for argtypes in asked)
 
 
 def python_twin(recipe: Recipe) -> Callable[..., Any]:

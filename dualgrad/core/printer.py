@@ -115,7 +115,8 @@ class _Printer:
             if isinstance(statement, Let):
                 self.let(statement, block, k)
             elif isinstance(statement, Store):
-                index = ", ".join(self.atom(a).source for a in statement.index) or ", ".join(":" * statement.array.type.rank)
+                whole = ":" * statement.array.type.rank
+                index = ", ".join([self.atom(a).source for a in statement.index] or whole)
                 sign = "+=" if statement.accumulate else "="
                 self.line(f"{self.name(statement.array)}[{index}] {sign} {self.atom(statement.value).source}")
             elif isinstance(statement, For):

@@ -12,7 +12,7 @@ from typing import Any
 
 from .program import Type
 
-KINDS = ("elementary", "linear", "bilinear", "selecting", "discrete", "memory")
+KINDS = ("elementary", "linear", "bilinear", "quotient", "selecting", "discrete", "memory")
 
 
 @dataclass(eq=False)
@@ -30,25 +30,22 @@ class Word:
         ``text(args, params, types) -> source`` or ``(source, precedence)``.
     rule : Any
         What the kind declares: an `Elementary` row, a transpose, a pair of transposes, …
-    batch : callable or None
-        ``batch(b, args, batched, params) -> atom``: the same word where the arguments
-        flagged in ``batched`` have one more leading axis.
     elementwise : bool
         Whether the word broadcasts its arguments like a ufunc.
     ufunc : Any
         The NumPy callable this word stands for, if any.
+    precedence : int
+        How tightly the text binds, for brackets; 100 is a call or a name.
     """
 
     name: str
     kind: str
     infer: Callable[[list[Type], dict[str, Any]], Type]
-    text: str | Callable[..., str]
+    text: str | Callable[..., Any]
     rule: Any = None
-    batch: Callable[..., Any] | None = None
     elementwise: bool = False
     ufunc: Any = None
     precedence: int = 100
-    steps: Any = None
 
     def __repr__(self) -> str:
         return self.name

@@ -23,6 +23,8 @@ was taken from, and looks again.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Callable, Sequence
 from operator import getitem
 from typing import Any, ClassVar
@@ -33,11 +35,12 @@ from numpy import ndarray
 import dualgrad.rules  # noqa: F401  (fills the table)
 from dualgrad.backends import arrays
 from dualgrad.backends.arrays import is_basic
-from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError, user_line
+from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError
 from dualgrad.core.words import WORDS, Word
 
 View = tuple[Callable[..., Any], Any]  # a function that takes a view, and its argument
 
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OWN: Any = object()
 BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     getitem: arrays.getitem_batched,
@@ -53,23 +56,40 @@ POWER = WORDS["power"]
 class Level:
     """One run of a transform.  Depths are never used twice, so no two levels unify."""
 
-    __slots__ = ("alive", "careful", "depth", "verb", "where")
+    __slots__ = ("_made", "alive", "careful", "depth", "verb")
     depths: ClassVar = itertools.count(1000)
 
     def __init__(self, verb: str, careful: bool = False, depth: float | None = None):
         self.verb, self.careful, self.alive = verb, careful, True
         self.depth = next(Level.depths) if depth is None else depth
-        self.where = user_line() if depth is None else ""
+        self._made = _caller() if depth is None else None
+
+    @property
+    def where(self) -> str:
+        """File and line of the user's call."""
+        return "{}:{}, in {}".format(*self._made) if self._made else ""
 
     def end(self) -> None:
         self.alive = False
 
     def escaped(self) -> EscapedNumberError:
-        return EscapedNumberError(
-            f"a number of a transform that has ended was used ({self.verb}, level {self.depth}, made at {self.where})",
-            why="its derivative belongs to that one run of the transform; here it would be lost or be a wrong one",
-            hint="return what you need from the function (has_aux=True), do not keep it in a global or a cache",
-        )
+        return escaped(self.verb, self.depth, self.where)
+
+
+def escaped(verb: str, depth: float, where: str) -> EscapedNumberError:
+    return EscapedNumberError(
+        f"a number of a transform that has ended was used ({verb}, level {depth}, made at {where})",
+        why="its derivative belongs to that one run of the transform; here it would be lost or be a wrong one",
+        hint="return what you need from the function (has_aux=True), do not keep it in a global or a cache",
+    )
+
+
+def _caller() -> tuple[str, int, str]:
+    """The innermost frame outside dualgrad, as cheaply as possible."""
+    frame: Any = sys._getframe(2)
+    while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
 
 
 class Number:

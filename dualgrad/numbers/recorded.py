@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import getitem
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -35,6 +35,7 @@ from .number import (
     Number,
     View,
     apply,
+    escaped,
     exponent_of,
     literal,
     make,
@@ -62,6 +63,17 @@ COPY = Special("copy", lambda t: t.copy(), lambda ct: (ct,))
 STORE = Special("store")
 
 
+class _Refuse(NamedTuple):
+    """What a tape that has ended appends with; it knows the tape's name only, so that no cycle keeps the tape alive."""
+
+    verb: str
+    depth: float
+    made: Any
+
+    def __call__(self, entry: Entry) -> None:
+        raise escaped(self.verb, self.depth, "{}:{}, in {}".format(*self.made))
+
+
 class Tape(Level):
     """The level of recording numbers, and what they recorded."""
 
@@ -76,10 +88,7 @@ class Tape(Level):
     def end(self) -> None:
         """From here on a number of this tape raises when it is used."""
         self.alive = False
-        self.append = self._refuse
-
-    def _refuse(self, entry: Entry) -> None:
-        raise self.escaped()
+        self.append = _Refuse(self.verb, self.depth, self._made)
 
     def input(self, primal: Any) -> Recorded:
         """A number that stands for an argument."""
@@ -340,9 +349,13 @@ class _Reverse:
             return
         slot, chain = ref
         lead = len(self.shape)
-        memory = self.cts[slot] = room_for(self.writable(slot), ct.values if isinstance(ct, Masked) else ct)
-        place = looked(memory, chain[:-1], lead)
+        memory = self.cts[slot]
+        if memory is None or not self.own[slot]:
+            memory = self.writable(slot)
+        if type(ct) is not ndarray:
+            memory = self.cts[slot] = room_for(memory, ct.values if isinstance(ct, Masked) else ct)
         view, argument = chain[-1]
+        place = memory if len(chain) == 1 else looked(memory, chain[:-1], lead)
         if view is getitem and not lead:
             place[argument] += ct
         else:
@@ -358,12 +371,13 @@ class _Reverse:
         elif not self.own[slot]:
             memory = memory.copy()
         self.own[slot] = 1
+        self.cts[slot] = memory
         return memory
 
     def take(self, slot: int, chain: tuple[View, ...], ref: Any) -> None:
         """The transpose of a store: its value takes the cotangent from the memory, which is then zero."""
         lead = len(self.shape)
-        memory = self.cts[slot] = self.writable(slot)
+        memory = self.writable(slot)
         place, index = looked(memory, chain[:-1], lead), chain[-1][1]
         if ref is not None:
             self.add(ref, looked(place, chain[-1:], lead).copy())

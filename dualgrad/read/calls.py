@@ -74,7 +74,7 @@ def arguments(r: Reader, node: ast.Call, names: str) -> dict[str, Value]:
     needed = {n for n in names.split() if not n.endswith("?")}
     if len(node.args) > len(wanted) or not needed <= set(given) <= set(wanted):
         r.source.refuse(node, "call arguments", reason=f"those known are {', '.join(wanted)}")
-    return {name: r.value(value) for name, value in given.items()}
+    return {name: r.value(given[name]) for name in wanted if name in given}
 
 
 def numbers(r: Reader, node: ast.Call, names: str) -> list[Atom]:

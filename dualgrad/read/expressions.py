@@ -99,14 +99,19 @@ class Expressions:
         if isinstance(bound.value, Unclear):
             self.source.refuse(node, "unclear")
         for leaf in () if bound.sure else leaves(bound.value):
-            if isinstance(leaf, Array):
+            if not isinstance(leaf, Array):
+                self.start_at_zero(leaf)
+            elif leaf.prefix or not self.is_made(leaf):
                 self.source.refuse(node, "unsure")
-            self.start_at_zero(leaf)
         return bound.value
 
     def start_at_zero(self, var: Var) -> None:
         """Bind a variable that some path reads and does not bind."""
         self.inits[var] = cast_literal(const(0), var.type.dtype)
+
+    def is_made(self, array: Array) -> bool:
+        """Whether an array exists on every path: a name that is bound on all of them means it."""
+        return any(array in leaves(bound.value) for bound in self.env.values() if bound.sure)
 
     def value_Tuple(self, node: ast.Tuple) -> Value:
         return tuple(self.value(e) for e in node.elts)

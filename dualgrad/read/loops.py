@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dualgrad.core.build import is_const
 from dualgrad.core.program import Atom, const
 
-from .values import Array, Static, Value
+from .values import Array, Value
 
 if TYPE_CHECKING:
     from .expressions import Expressions
@@ -26,10 +26,14 @@ class Turns(NamedTuple):
 
 def turns(r: Expressions, node: ast.expr) -> Turns:
     """What ``for … in node`` runs over."""
-    args = node.args if isinstance(node, ast.Call) else []
-    called = r.value(node.func) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
-    called = called.object if isinstance(called, Static) else None
-    if called is range or getattr(called, "__name__", "") == "prange":
+    called, args = None, []
+    if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
+        called, args = getattr(r.value(node.func), "object", None), node.args
+    if isinstance(node, ast.Call) and (called is range or ast.unparse(node.func).endswith("prange")):
+        called, args = range, node.args
+    if called in (range, enumerate, zip) and (node.keywords or any(isinstance(a, ast.Starred) for a in args)):
+        r.source.refuse(node, "loop")
+    if called is range:
         given = [r.cast(r.atom(n), "int64") for n in args]
         return Turns(*((const(0), *given, const(1)) if len(given) == 1 else (*given, const(1))[:3]), lambda k: k)
     if called is enumerate:

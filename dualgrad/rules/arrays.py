@@ -44,7 +44,7 @@ def _declare(header: str, text: str, transpose: str) -> None:
     """The word and its batched twin."""
     name, arguments = header.split("(", 1)
     partner, rest = transpose.split("(", 1)
-    slots = ", ".join("{%d}" % k for k in range(arguments.count(",") + 1))
+    slots = ", ".join(f"{{{k}}}" for k in range(arguments.count(",") + 1))
     twin = f"{name}_batched"
     linear(header, text, transpose, batched=twin)
     linear(f"{twin}({arguments}", f"{twin}({slots})", f"{partner}_batched({rest}", batched=twin)

@@ -77,7 +77,7 @@ def _header(header: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _call(name: str, args: tuple[str, ...]) -> str:
-    return f"np.{name}({', '.join('{%d}' % k for k in range(len(args)))})"
+    return f"np.{name}({', '.join(f'{{{k}}}' for k in range(len(args)))})"
 
 
 def elementary(
@@ -109,9 +109,17 @@ def elementary(
 
 
 def arithmetic(
-    header: str, kind: str, text: str | Callable[..., str], jvp: str, *, precedence: int = 100, infer: Callable[..., Type] = promoted,
-    ufunc: Any = None, domain: tuple[str, ...] | str = "real", **transposes: str,
-) -> Word:  # fmt: skip
+    header: str,
+    kind: str,
+    text: str | Callable[..., Any],
+    jvp: str,
+    *,
+    precedence: int = 100,
+    infer: Callable[..., Type] = promoted,
+    ufunc: Any = None,
+    domain: tuple[str, ...] | str = "real",
+    **transposes: str,
+) -> Word:
     """A linear, bilinear or selecting word applied element by element.
 
     Declared: its jvp in the tangents and, for each argument in which it is linear, the
@@ -125,8 +133,13 @@ def arithmetic(
 
 
 def discrete(
-    header: str, text: str | Callable[..., str] | None = None, *, precedence: int = 100, infer: Callable[..., Type] = promoted, ufunc: Any = None
-) -> Word:  # fmt: skip
+    header: str,
+    text: str | Callable[..., Any] | None = None,
+    *,
+    precedence: int = 100,
+    infer: Callable[..., Type] = promoted,
+    ufunc: Any = None,
+) -> Word:
     """A function whose derivative is zero wherever it has one."""
     name, args = _header(header)
     word = Word(name, "discrete", infer, text or _call(name, args), Rule(args), elementwise=True, precedence=precedence)
@@ -134,9 +147,7 @@ def discrete(
     return register(word)
 
 
-def linear(
-    header: str, text: str, transpose: str, *, batched: str, infer: Callable[..., Type] = any_array
-) -> Word:
+def linear(header: str, text: str, transpose: str, *, batched: str, infer: Callable[..., Type] = any_array) -> Word:
     """A linear function of its first argument; the others are shapes, axes and indices.
 
     Declared: its transpose in words and ``batched``, the word that does the same where

@@ -150,7 +150,10 @@ class Recurrence:
 
     def cauchy(self, word: Word, a: Series, c: Series, y: Series) -> Series:
         def value(b: Builder, k: Atom) -> Atom:
-            return total(b, zero_like(y), b.add(k, 1), lambda b, j: emit(b, word.name, (a.at(j, b), c.at(b.sub(k, j), b))))
+            def term(b: Builder, j: Atom) -> Atom:
+                return emit(b, word.name, (a.at(j, b), c.at(b.sub(k, j), b)))
+
+            return total(b, zero_like(y), b.add(k, 1), term)
 
         return self.every(y, value)
 

@@ -97,7 +97,7 @@ class Derivative:
 
     def __init__(self, program: Program, active: tuple[bool, ...], directions: int | None = None):
         self.program, self.directions = program, directions
-        self.lanes: list[tuple[Const, ...]] = [()] if directions is None else [(Const(d, INT),) for d in range(directions)]
+        self.lanes: list[tuple[Const, ...]] = [(Const(d, INT),) for d in range(directions)] if directions else [()]
         self.sources = [v for v, a in zip(program.params, active, strict=True) if a]
         self.active = active_vars(program, self.sources)
         self.dots: dict[Var, Any] = {}
@@ -179,7 +179,8 @@ class Derivative:
             self.copy(s, linear)
         elif name == "load":
             array = self.dots[s.args[0]]
-            self.dots[target] = [linear.load(array, *s.args[1:], *lane, name=target.name + "_dot") for lane in self.lanes]
+            name = target.name + "_dot"
+            self.dots[target] = [linear.load(array, *s.args[1:], *lane, name=name) for lane in self.lanes]
         else:
             dots = [tangent(s, [self.dot(a, k) for a in s.args], linear) for k in range(len(self.lanes))]
             if any(d is not None for d in dots):

@@ -42,7 +42,7 @@ from .jvp import Derivative, prepare
 from .ssa import ssa
 
 CHEAP = frozenset(
-    ["add", "sub", "mul", "neg", "cast", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "not_", "where", "floordiv", "mod", "shape", "length", "square", "absolute", "sign"]
+    "add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign".split()  # noqa: SIM905
 )
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
@@ -145,7 +145,7 @@ class Unzip(Derivative):
             return list(s.args[1:])
         if len(family.origins) > 1 or family.final is None:
             raise KernelError(
-                f"the arrays exchanged for {s.target.name!r} in a loop or branch cannot be differentiated in reverse mode",
+                f"an array exchanged for {s.target.name!r} in a loop or branch has no reverse mode",
                 why="which memory a name means would have to be remembered for every turn",
                 hint="copy their elements instead of exchanging them, or use forward mode (jvp)",
                 where=f"line {s.line}",
@@ -190,12 +190,10 @@ class Unzip(Derivative):
         """The level inside a ``for``, and what the forward program does after the loop."""
         turn = s.var if is_const(s.start, 0) and is_const(s.step, 1) and not s.reverse else None
         if turn is None:
-            first, step = s.start, s.step
+            turn = forward.floordiv(forward.sub(s.var, s.start), s.step, name="turn")
             if s.reverse:
                 count = primal.length(s.start, s.stop, s.step, name="count")
-                turn = forward.sub(forward.sub(count, 1), forward.floordiv(forward.sub(s.var, first), step), name="turn")
-            else:
-                turn = forward.floordiv(forward.sub(s.var, first), step, name="turn")
+                turn = forward.sub(forward.sub(count, 1), turn)
         bounds = (s.start, s.stop, s.step)
         known = self.level.sizes is not None and all(not isinstance(a, Var) or a in self.bound_at_root for a in bounds)
         if known:

@@ -1,0 +1,566 @@
+"""The laws of a row: what every line of the table promises, checked against independent oracles."""
+
+import itertools
+import math
+import operator
+
+import mpmath
+import numpy as np
+import oracles
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+
+import dualgrad.rules  # noqa: F401  (importing enters the rows)
+from dualgrad.backends import arrays
+from dualgrad.backends.steps import Pattern, jet_step, jvp_step, linear_step, run
+from dualgrad.core.build import Builder
+from dualgrad.core.check import check
+from dualgrad.core.errors import ProgramError
+from dualgrad.core.printer import literal, to_source
+from dualgrad.core.program import (
+    BOOL,
+    FLOAT,
+    INT,
+    Carry,
+    Const,
+    For,
+    If,
+    Join,
+    Let,
+    Program,
+    Store,
+    Type,
+    Var,
+    While,
+    const,
+)
+from dualgrad.core.words import KINDS, WORDS
+from dualgrad.rules.text import NUMBERS, OPERATORS, rule_names
+from dualgrad.transforms.jet import jet
+from dualgrad.transforms.jvp import jvp
+from dualgrad.transforms.linearize import linearize
+from dualgrad.transforms.ssa import ssa
+from dualgrad.transforms.tidy import tidy
+from dualgrad.transforms.transpose import transpose
+
+ORDER = 10
+N = 2  # directions
+
+ELEMENTARY = [w for w in WORDS.values() if w.kind == "elementary"]
+SMOOTH = [w for w in WORDS.values() if w.elementwise and w.kind != "discrete"]  # whose derivative is declared
+DISCRETE = [w for w in WORDS.values() if w.elementwise and w.kind == "discrete" and w.ufunc is not None]
+STRUCTURAL = [w for w in WORDS.values() if w.kind == "linear" and not w.elementwise]
+
+
+def domains(word):
+    """The domain of each argument."""
+    return word.rule.domain or ("real",) * len(word.rule.args)
+
+
+def patterns(word):
+    """Every choice of active arguments."""
+    can = [(False, True) if d != "truth" else (False,) for d in domains(word)]
+    return [active for active in itertools.product(*can) if any(active)]
+
+
+def flags(active):
+    """``x`` for an active argument, ``-`` for another."""
+    return "".join("x" if on else "-" for on in active)
+
+
+def each(rows):
+    return pytest.mark.parametrize("word", rows, ids=lambda w: w.name)
+
+
+PATTERNS = [(w, a) for w in SMOOTH for a in patterns(w)]
+each_pattern = pytest.mark.parametrize("word, active", PATTERNS, ids=[f"{w.name}-{flags(a)}" for w, a in PATTERNS])
+each_edge = pytest.mark.parametrize
+
+
+def chosen(values, active):
+    return [v for v, on in zip(values, active, strict=True) if on]
+
+
+def inner(a, b):
+    return sum(float(np.sum(np.asarray(x) * y)) for x, y in zip(a, b, strict=True))
+
+
+# A row is written with words of the table
+
+
+@each(WORDS.values())
+def test_a_row_is_of_a_known_kind_and_every_rule_mentions_words_and_arguments_only(word):
+    assert word.kind in {*KINDS, "quotient"}
+    rule = word.rule
+    own = {*rule.args, *(f"{a}_shape" for a in rule.args), *NUMBERS, *WORDS}
+    tangents = {f"d{a}" for a in rule.args}
+    for text in (*rule.derivatives.values(), *rule.closed.values()):
+        assert rule_names(text) <= own | {"y"}
+    for text in rule.transposes.values():
+        assert rule_names(text) <= own | {"ct"}
+    assert rule.jvp is None or rule_names(rule.jvp) <= own | {"y"} | tangents
+    assert set(OPERATORS.values()) <= set(WORDS)
+
+
+@each(ELEMENTARY)
+def test_an_elementary_row_has_a_derivative_by_each_argument(word):
+    assert set(word.rule.derivatives) == set(word.rule.args)
+    assert set(word.rule.closed) <= set(word.rule.args)
+
+
+@each(ELEMENTARY)
+def test_the_table_is_closed_under_differentiation(word):
+    kinds = {"elementary", "linear", "bilinear", "quotient", "selecting", "discrete"}
+    for text in (*word.rule.derivatives.values(), *word.rule.closed.values()):
+        mentioned = [WORDS[name] for name in rule_names(text) if name in WORDS and name not in word.rule.args]
+        assert all(w.kind in kinds and w.elementwise for w in mentioned)
+        assert all(w.rule.derivatives for w in mentioned if w.kind == "elementary")
+
+
+@each(SMOOTH)
+def test_a_row_has_a_domain_for_each_argument_and_the_domain_a_sampler(word, rng):
+    assert len(domains(word)) == len(word.rule.args)
+    assert all(np.shape(x) == (5,) for x in oracles.sample(domains(word), rng, (5,)))
+
+
+@each(STRUCTURAL)
+def test_a_linear_word_is_the_partner_of_its_partner_and_has_a_batched_twin(word):
+    assert word.rule.batched in WORDS
+    first = word.rule.args[0]
+    assert set(word.rule.transposes) == {first}
+    partner = WORDS[word.rule.transposes[first].split("(")[0]]
+    assert partner.rule.transposes[partner.rule.args[0]].split("(")[0] == word.name
+
+
+# Derivatives are sympy's
+
+
+@pytest.fixture(scope="module")
+def calculus():
+    rows = {w.name: (w.rule.args, w.rule.derivatives) for w in ELEMENTARY}
+    return oracles.Calculus(rows, [w.name for w in DISCRETE])
+
+
+def points(word, rng, count=2):
+    """Exact points of the domain of the arguments that are no truths."""
+    rest = [d for d in domains(word) if d != "truth"]
+    return [[mpmath.mpf(float(x)) for x in oracles.sample(rest, rng)] for _ in range(count)]
+
+
+@each(ELEMENTARY)
+def test_derivatives_to_order_4_are_those_of_sympy(word, calculus, rng):
+    xs = sympy.symbols(word.rule.args, real=True)
+    ours, theirs = {(): calculus.words[word.name](*xs)}, {(): oracles.FUNCTIONS[word.name](*xs)}
+    at = points(word, rng)
+    for order in range(5):
+        for by in itertools.combinations_with_replacement(xs, order):
+            for table in (ours, theirs):
+                if by:
+                    table[by] = sympy.diff(table[by[:-1]], by[-1])
+            f, g = calculus.evaluator(xs, ours[by]), oracles.evaluator(xs, theirs[by])
+            with mpmath.workdps(oracles.DIGITS):
+                assert all(oracles.close(f(*p), g(*p)) for p in at), by
+
+
+CLOSED = [(w, a) for w in ELEMENTARY for a in w.rule.closed]
+
+
+@pytest.mark.parametrize("word, arg", CLOSED, ids=[f"{w.name}-{a}" for w, a in CLOSED])
+def test_the_closed_spelling_is_the_derivative(word, arg, calculus, rng):
+    xs = sympy.symbols(word.rule.args, real=True)
+    env = dict(zip(word.rule.args, xs, strict=True)) | {"y": calculus.words[word.name](*xs)}
+    f, g = (calculus.evaluator(xs, calculus.read(t[arg], env)) for t in (word.rule.closed, word.rule.derivatives))
+    with mpmath.workdps(oracles.DIGITS):
+        assert all(oracles.close(f(*p), g(*p)) for p in points(word, rng))
+
+
+@pytest.mark.parametrize("truth", [False, True])
+@each([w for w in SMOOTH if w.kind != "elementary"])
+def test_jvp_and_transposes_of_a_row_are_sympys_derivative_times_the_tangent(word, truth, calculus, rng):
+    names = [a for a, d in zip(word.rule.args, domains(word), strict=True) if d != "truth"]
+    truths = [truth] * (len(word.rule.args) - len(names))
+    xs, dots, ct = sympy.symbols(names, real=True), sympy.symbols([f"d{n}" for n in names]), sympy.Symbol("ct")
+    y = oracles.FUNCTIONS[word.name](*truths, *xs)
+    slopes = [sympy.diff(y, x) for x in xs]
+    env = dict(zip(word.rule.args, [*truths, *xs], strict=True)) | {"y": y, "ct": ct} | {d.name: d for d in dots}
+    env |= {name: lambda a: a for name in ("move", "cast")}
+    pairs = [(word.rule.jvp, sum(s * d for s, d in zip(slopes, dots, strict=True)))]
+    pairs += [(text, slopes[names.index(a)] * ct) for a, text in word.rule.transposes.items()]
+    for text, wanted in pairs:
+        free = [*xs, *dots, ct]
+        f, g = calculus.evaluator(free, calculus.read(text, env)), oracles.evaluator(free, wanted)
+        with mpmath.workdps(oracles.DIGITS):
+            rest = [mpmath.mpf(k) / 7 for k in range(3, 4 + len(dots))]
+            assert all(oracles.close(f(*p, *rest), g(*p, *rest)) for p in points(word, rng))
+
+
+# Jets: Taylor series of order 10
+
+
+def random_series(word, active, rng, *shapes):
+    """Arguments where the active ones are series with the order leading."""
+    args = oracles.sample(domains(word), rng, *shapes)
+    for k, on in enumerate(active):
+        if on:
+            tail = [0.7**j * rng.uniform(-1, 1, np.shape(args[k])) for j in range(1, ORDER + 1)]
+            args[k] = np.stack([args[k], *tail])
+    return args
+
+
+def assert_series(found, wanted):
+    assert np.shape(found) == wanted.shape
+    error = np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3 * np.max(np.abs(wanted)))
+    assert np.max(error) <= 1e-10
+
+
+@each_pattern
+def test_a_jet_is_the_series_that_mpmath_finds(word, active, rng):
+    args = random_series(word, active, rng, (2,))
+    assert_series(jet_step(Pattern(word, active))(*args), oracles.series(word.name, args, active))
+
+
+@each_pattern
+def test_a_jet_of_scalars_is_an_entry_of_the_jet_of_arrays(word, active, rng):
+    step = jet_step(Pattern(word, active))
+    args = random_series(word, active, rng, (3,))
+    found = step(*args)
+    for i in range(3):
+        entry = [a[:, i].copy() if on else a[i] for a, on in zip(args, active, strict=True)]
+        np.testing.assert_allclose(step(*entry), found[:, i], rtol=1e-13, atol=1e-300)
+
+
+SHAPES = {  # of one, two and three arguments, and how far the first must be lifted
+    1: [((),), ((2, 3),), ((0, 3),)],
+    2: [((), ()), ((3,), (3,)), ((3,), (2, 3)), ((2, 3), (3,)), ((2, 1), (3,)), ((), (2, 3)), ((2, 3), ())],
+    3: [((), (), ()), ((3,), (2, 1), ()), ((), (3,), (2, 3)), ((2, 3), (), (2, 1))],
+}
+
+
+@each_pattern
+def test_coefficients_broadcast_as_values_do(word, active, rng):
+    step = jet_step(Pattern(word, active))
+    for shapes in SHAPES[len(active)][1:]:
+        args = random_series(word, active, rng, *shapes)
+        shape = np.broadcast_shapes(*shapes)
+        whole = [oracles.spread(a, shape, on) for a, on in zip(args, active, strict=True)]
+        lifted = [oracles.spread(a, shape, True) if on else a for a, on in zip(args, active, strict=True)]
+        np.testing.assert_allclose(step(*lifted), step(*whole), rtol=1e-13)
+
+
+EXPONENTS = [0, 1, 2, 3, 4, 7, -1, -3, 0.5, -0.5, 2.0, 3.0, 2.5, 64]
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+def test_the_jet_of_a_power_with_a_literal_exponent(exponent, rng):
+    word = WORDS["power"]
+    args = random_series(word, (True, False), rng, (2,))
+    if float(exponent).is_integer():
+        args[0][0, 0] *= -1
+    found = jet_step(Pattern(word, (True, False), (None, exponent)))(args[0])
+    assert_series(found, oracles.series("power", [args[0], exponent], (True, False)))
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 7, 0.0, 1.0, 2.0, 3.0])
+def test_the_jet_of_an_integer_power_is_a_polynomial_also_at_zero(exponent, rng):
+    x = rng.uniform(-1, 1, ORDER + 1)
+    x[0] = 0
+    found = jet_step(Pattern(WORDS["power"], (True, False), (None, exponent)))(x)
+    wanted = np.array([1.0] + [0.0] * ORDER)
+    for _ in range(int(exponent)):
+        wanted = np.convolve(wanted, x)[: ORDER + 1]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)
+    column = jet_step(Pattern(WORDS["power"], (True, False), (None, exponent)))(np.stack([x, x + 1], axis=1))
+    np.testing.assert_allclose(column[:, 0], wanted, rtol=1e-12, atol=1e-15)
+
+
+# Tangents and cotangents
+
+
+def dots_of(args, active, rng, lead=()):
+    return [scalar(rng.normal(size=(*lead, *np.shape(a)))) for a, on in zip(args, active, strict=True) if on]
+
+
+scalar = oracles.scalar
+
+
+@each_pattern
+def test_the_tangent_is_the_first_coefficient_of_the_series(word, active, rng):
+    args = oracles.sample(domains(word), rng, (3,))
+    dots = dots_of(args, active, rng)
+    value, tangent = jvp_step(Pattern(word, active))(*args, *dots)
+    left = iter(dots)
+    both = [np.stack([a, next(left)]) if on else a for a, on in zip(args, active, strict=True)]
+    wanted = oracles.series(word.name, both, active)
+    np.testing.assert_allclose(value, wanted[0], rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(tangent, wanted[1], rtol=1e-13, atol=1e-15)
+
+
+@each_pattern
+def test_the_jet_of_order_1_is_the_jvp(word, active, rng):
+    args = oracles.sample(domains(word), rng, (3,))
+    dots = dots_of(args, active, rng)
+    left = iter(dots)
+    both = [np.stack([a, next(left)]) if on else a for a, on in zip(args, active, strict=True)]
+    found = jet_step(Pattern(word, active))(*both)
+    np.testing.assert_allclose(found, np.stack(jvp_step(Pattern(word, active))(*args, *dots)), rtol=1e-14, atol=1e-16)
+
+
+def broadcast_cases(word, active, rng):
+    """Arguments of shapes that broadcast."""
+    for shapes in SHAPES[len(active)]:
+        yield oracles.sample(domains(word), rng, *shapes), np.broadcast_shapes(*shapes)
+
+
+@each_pattern
+def test_push_is_the_tangent_and_pull_its_adjoint(word, active, rng):
+    jvp_, halves = jvp_step(Pattern(word, active)), linear_step(Pattern(word, active, reduce=True))
+    for args, shape in broadcast_cases(word, active, rng):
+        dots, ct = dots_of(args, active, rng), scalar(rng.normal(size=shape))
+        value, tangent = jvp_(*args, *dots)
+        y, *residuals = halves.forward(*args)
+        pushed = halves.push(*residuals, *dots)
+        cts = halves.pull(*residuals, ct)
+        np.testing.assert_array_equal(y, value)
+        np.testing.assert_allclose(pushed, tangent, rtol=1e-15)
+        assert [np.shape(c) for c in cts] == [np.shape(a) for a in chosen(args, active)]
+        assert inner(cts, dots) == pytest.approx(inner([ct], [np.broadcast_to(pushed, shape)]), rel=1e-12, abs=1e-14)
+
+
+@each_pattern
+def test_pull_without_reduction_is_the_same_where_nothing_broadcasts(word, active, rng):
+    plain, reduced = (linear_step(Pattern(word, active, reduce=r)) for r in (False, True))
+    args = oracles.sample(domains(word), rng, (4,))
+    ct = rng.normal(size=4)
+    found, wanted = (s.pull(*s.forward(*args)[1:], ct) for s in (plain, reduced))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(np.broadcast_to(a, (4,)), b)
+
+
+@each_pattern
+def test_directions_lead_in_both_sweeps(word, active, rng):
+    single, linear = jvp_step(Pattern(word, active)), linear_step(Pattern(word, active, reduce=True))
+    for args, shape in broadcast_cases(word, active, rng):
+        lift = tuple(len(shape) - np.ndim(a) for a in chosen(args, active))
+        pattern = Pattern(word, active, (), lift, True)
+        lifted, halves = jvp_step(pattern), linear_step(pattern)
+        dots, ct = dots_of(args, active, rng, (N,)), rng.normal(size=(N, *shape))
+        wanted = np.stack([np.broadcast_to(single(*args, *(d[n] for d in dots))[1], shape) for n in range(N)])
+        value, tangent = lifted(*args, *dots)
+        y, *residuals = halves.forward(*args)
+        np.testing.assert_array_equal(y, value)
+        np.testing.assert_allclose(np.broadcast_to(tangent, (N, *shape)), wanted, rtol=1e-14)
+        np.testing.assert_allclose(np.broadcast_to(halves.push(*residuals, *dots), (N, *shape)), wanted, rtol=1e-14)
+        parts = [linear.pull(*linear.forward(*args)[1:], scalar(ct[n])) for n in range(N)]
+        for found, rows in zip(halves.pull(*residuals, ct), zip(*parts, strict=True), strict=True):
+            np.testing.assert_allclose(found, np.stack(rows), rtol=1e-13, atol=1e-15)
+
+
+@each_pattern
+def test_derivatives_have_the_precision_of_the_values(word, active, rng):
+    if word.name == "cast":
+        pytest.skip("cast says its own dtype")
+    args = [a if a.dtype == bool else a.astype(np.float32) for a in oracles.sample(domains(word), rng, (3,))]
+    dots = [d.astype(np.float32) for d in dots_of(args, active, rng)]
+    halves = linear_step(Pattern(word, active))
+    y, *residuals = halves.forward(*args)
+    found = [*jvp_step(Pattern(word, active))(*args, *dots), y, halves.push(*residuals, *dots)]
+    found += halves.pull(*residuals, y)
+    left = iter(dots)
+    both = [np.stack([a, next(left)]) if on else a for a, on in zip(args, active, strict=True)]
+    found.append(jet_step(Pattern(word, active))(*both))
+    assert {np.asarray(f).dtype for f in found} == {np.dtype(np.float32)}
+
+
+@each(DISCRETE)
+def test_the_tangent_of_a_discrete_word_is_zero(word, rng):
+    count = len(word.rule.args)
+    active = (True,) * count
+    args = oracles.sample(["nonzero"] * count, rng, (3,))
+    value, tangent = jvp_step(Pattern(word, active))(*args, *args)
+    np.testing.assert_array_equal(value, word.ufunc(*args))
+    assert np.all(np.asarray(tangent) == 0)
+
+
+# Structural words: cases are (word, first argument, the others)
+
+X = np.arange(1.0, 25).reshape(2, 3, 4) / 7
+I, J = np.array([0, 1, 1]), np.array([2, 0, 2])
+MASK = np.array([True, False, True])
+INDICES = [
+    0, -1, slice(None, None, -1), ..., None, (), (0, 2), (..., 1), (slice(1), 1), (None, 0), (slice(None), None, 1),
+    I, [1, 0], np.array([[0, 1], [1, 1]]), X[:, :, 0] > 1, X > 2, (slice(None), MASK), (I, J), (I, slice(None), I),
+    (0, slice(None), J), (slice(None), I, J), (slice(None), 1, J), (I, None, J), (I, ..., J), (..., J),
+    (0, I), (np.int64(1), slice(None), I[:, None]), (I[:, None], slice(None), J[None, :2]), (1, MASK, 0),
+    np.array([], dtype=int), (slice(0), 1),
+]  # fmt: skip
+AXES = [(None, False), (0, False), (-1, False), ((0, 2), False), ((2, -2), True), (1, True), (None, True), ((), False)]
+BROADCASTS = [((3,), (2, 3)), ((), (2, 3)), ((2, 1), (2, 3)), ((2, 3), (2, 3)), ((1, 3), (4, 2, 3)), ((1,), (0,)), ((), ())]
+PRODUCTS = [
+    ((2, 3), (3, 4)), ((3,), (3, 4)), ((2, 3), (3,)), ((3,), (3,)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)),
+    ((5, 1, 2, 3), (6, 3, 4)), ((5, 2, 3), (3,)), ((3,), (5, 3, 4)), ((1, 2, 3), (5, 3, 4)), ((0, 3), (3, 2)),
+]  # fmt: skip
+
+
+def numbers(*shape):
+    return np.random.default_rng(list(shape)).normal(size=shape)
+
+
+def structural_cases():
+    for axis, keepdims in AXES:
+        yield "sum", X, (axis, keepdims)
+        yield "spread", np.sum(X, axis, keepdims=keepdims), (X.shape, axis, keepdims)
+    yield "sum", np.array(2.0), (None, False)
+    for shape in [(6, 4), (-1,), (4, -1, 2), (1, 2, 3, 4)]:
+        yield "reshape", X, (shape,)
+    yield "reshape", X[:1, :1, :1], ((),)
+    yield "reshape", np.zeros((0, 3)), ((3, 0),)
+    for axes in [None, (2, 0, 1), (-1, 0, 1), (0, 1, 2)]:
+        yield "transpose", X, (axes,)
+        yield "untranspose", X, (axes,)
+    for index in INDICES:
+        yield "getitem", X, (index,)
+        yield "scatter", np.sqrt(X[index]), (index, X.shape)
+        yield "clear", X, (index,)
+    for small, large in BROADCASTS:
+        yield "broadcast_to", numbers(*small), (large,)
+        yield "sum_to", numbers(*large), (small,)
+    for axis in (0, 1, -1):
+        yield "cumsum", X, (axis,)
+        yield "cumsum_back", X, (axis,)
+    yield "cumsum", X[0, 0], (None,)
+    yield "cumsum_back", X[0, 0], (None,)
+    for left, right in PRODUCTS:
+        a, b = numbers(*left), numbers(*right)
+        yield "matmul_left", a, (b,)
+        yield "matmul_right", b, (a,)
+        yield "matmul_left_back", a @ b, (b, left)
+        yield "matmul_right_back", a @ b, (a, right)
+
+
+def cleared(x, index):
+    x = x.copy()
+    x[index] = 0
+    return x
+
+
+NUMPY = {
+    "sum": lambda x, axis, keepdims: np.sum(x, axis, keepdims=keepdims),
+    "reshape": np.reshape,
+    "transpose": np.transpose,
+    "getitem": operator.getitem,
+    "clear": cleared,
+    "broadcast_to": np.broadcast_to,
+    "cumsum": np.cumsum,
+    "matmul_left": np.matmul,
+    "matmul_right": lambda b, a: np.matmul(a, b),
+    # Words that exist as transposes: the transpose of NumPy's function, by its matrix.
+    "spread": lambda x, shape, axis, keepdims: oracles.adjoint(lambda z: np.sum(z, axis, keepdims=keepdims), shape)(x),
+    "untranspose": lambda x, axes: np.transpose(x, axes if axes is None else np.argsort(np.arange(3)[list(axes)])),
+    "scatter": lambda x, index, shape: oracles.adjoint(lambda z: z[index], shape)(x),
+    "sum_to": lambda x, shape: oracles.adjoint(lambda z: np.broadcast_to(z, np.shape(x)), shape)(x),
+    "cumsum_back": lambda x, axis: oracles.adjoint(lambda z: np.cumsum(z, axis), x.shape)(x),
+    "matmul_left_back": lambda x, b, shape: oracles.adjoint(lambda a: a @ b, shape)(x),
+    "matmul_right_back": lambda x, a, shape: oracles.adjoint(lambda b: a @ b, shape)(x),
+}
+
+CASES = list(structural_cases())
+each_case = pytest.mark.parametrize("name, x, rest", CASES, ids=[f"{c[0]}{k}" for k, c in enumerate(CASES)])
+
+
+def test_every_structural_word_has_a_reference_and_cases():
+    plain = {w.name for w in STRUCTURAL if not w.name.endswith("_batched")}
+    assert set(NUMPY) == plain == {name for name, _, _ in CASES}
+
+
+def first_active(word):
+    return (True,) + (False,) * (len(word.rule.args) - 1)
+
+
+@each_case
+def test_a_structural_word_is_numpys_and_its_own_tangent(name, x, rest, rng):
+    word = WORDS[name]
+    dot = scalar(rng.normal(size=np.shape(x)))
+    value, tangent = jvp_step(Pattern(word, first_active(word)))(x, *rest, dot)
+    np.testing.assert_allclose(value, NUMPY[name](x, *rest), rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(tangent, NUMPY[name](dot, *rest), rtol=1e-14, atol=1e-14)
+    assert np.shape(value) == np.shape(NUMPY[name](x, *rest))
+
+
+@each_case
+def test_the_pull_of_a_structural_word_is_its_adjoint(name, x, rest, rng):
+    word = WORDS[name]
+    step = linear_step(Pattern(word, first_active(word)))
+    y, *residuals = step.forward(x, *rest)
+    dot, ct = scalar(rng.normal(size=np.shape(x))), scalar(rng.normal(size=np.shape(y)))
+    (back,) = step.pull(*residuals, ct)
+    assert np.shape(back) == np.shape(x)
+    assert inner([back], [dot]) == pytest.approx(inner([ct], [step.push(*residuals, dot)]), rel=1e-11, abs=1e-12)
+
+
+@each_case
+def test_directions_cotangents_and_orders_lead_through_a_structural_word(name, x, rest, rng):
+    word = WORDS[name]
+    pattern = Pattern(word, first_active(word), (), (0,))
+    halves, single = linear_step(pattern), linear_step(Pattern(word, first_active(word)))
+    y, *residuals = halves.forward(x, *rest)
+    dots, cts = rng.normal(size=(N, *np.shape(x))), rng.normal(size=(N, *np.shape(y)))
+    wanted = np.stack([NUMPY[name](scalar(d), *rest) for d in dots])
+    pushed = [jvp_step(pattern)(x, *rest, dots)[1], halves.push(*residuals, dots)]
+    pushed.append(jet_step(Pattern(word, first_active(word)))(dots, *rest))
+    for found in pushed:
+        assert np.shape(found) == wanted.shape
+        np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-14)
+    (back,) = halves.pull(*residuals, cts)
+    rows = [single.pull(*single.forward(x, *rest)[1:], scalar(ct))[0] for ct in cts]
+    np.testing.assert_allclose(back, np.stack(rows), rtol=1e-13, atol=1e-14)
+
+
+each_product = pytest.mark.parametrize("shapes", PRODUCTS, ids=str)
+each_choice = pytest.mark.parametrize("active", [(True, False), (False, True), (True, True)], ids=flags)
+
+
+@each_product
+@each_choice
+def test_the_product_of_matrices_in_every_mode(shapes, active, rng):
+    word, args = WORDS["matmul"], [rng.normal(size=s) for s in shapes]
+    dots = dots_of(args, active, rng)
+    left = iter(dots)
+    zeros = [next(left) if on else np.zeros(np.shape(a)) for a, on in zip(args, active, strict=True)]
+    value, tangent = jvp_step(Pattern(word, active))(*args, *dots)
+    np.testing.assert_array_equal(value, args[0] @ args[1])
+    np.testing.assert_allclose(tangent, zeros[0] @ args[1] + args[0] @ zeros[1], rtol=1e-13, atol=1e-14)
+
+    step = linear_step(Pattern(word, active))
+    y, *residuals = step.forward(*args)
+    ct = scalar(rng.normal(size=np.shape(y)))
+    np.testing.assert_allclose(step.push(*residuals, *dots), tangent, rtol=1e-13, atol=1e-14)
+    cts = step.pull(*residuals, ct)
+    assert [np.shape(c) for c in cts] == [np.shape(a) for a in chosen(args, active)]
+    assert inner(cts, dots) == pytest.approx(inner([ct], [tangent]), rel=1e-11, abs=1e-12)
+
+    lifted = Pattern(word, active, (), (0,) * sum(active))
+    many, bars = dots_of(args, active, rng, (N,)), rng.normal(size=(N, *np.shape(y)))
+    rows = [jvp_step(Pattern(word, active))(*args, *(m[n] for m in many))[1] for n in range(N)]
+    np.testing.assert_allclose(jvp_step(lifted)(*args, *many)[1], np.stack(rows), rtol=1e-13, atol=1e-14)
+    halves = linear_step(lifted)
+    _, *residuals2 = halves.forward(*args)
+    np.testing.assert_allclose(halves.push(*residuals2, *many), np.stack(rows), rtol=1e-13, atol=1e-14)
+    parts = [step.pull(*residuals, scalar(bar)) for bar in bars]
+    for found, expected in zip(halves.pull(*residuals2, bars), zip(*parts, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-13, atol=1e-14)
+
+
+@each_product
+@each_choice
+def test_the_jet_of_a_product_of_matrices_is_the_product_of_the_series(shapes, active, rng):
+    args = [rng.normal(size=(4, *s) if on else s) for s, on in zip(shapes, active, strict=True)]
+    found = jet_step(Pattern(WORDS["matmul"], active))(*args)
+    for k in range(4):
+        if all(active):
+            wanted = sum(args[0][j] @ args[1][k - j] for j in range(k + 1))
+        else:
+            wanted = np.matmul(*(a[k] if on else a for a, on in zip(args, active, strict=True)))
+        np.testing.assert_allclose(found[k], wanted, rtol=1e-12, atol=1e-13)
