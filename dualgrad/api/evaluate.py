@@ -16,11 +16,18 @@ from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.number import OWN, Level, Number, make, settled
 
 
+_FIRST = [0]
+
+
 class Call:
     """One call of ``f``: which leaves of its arguments are differentiated by, and what to put in their place."""
 
     def __init__(self, verb: str, f: Callable[..., Any], args: Sequence[Any], argnums: Any, kwargs: dict[str, Any] | None = None):
         self.verb, self.f, self.args, self.kwargs = verb, f, list(args), kwargs or {}
+        if argnums == 0 and args and type(args[0]) is ndarray and args[0].dtype.kind == "f":  # the usual case
+            self.single, self.argnums, self.leaves, self.structure, self.active = True, _FIRST, args[:1], None, _FIRST
+            self.primals = self.leaves
+            return
         self.single = not isinstance(argnums, (tuple, list))
         self.argnums = [_position(verb, n, len(args)) for n in ([argnums] if self.single else argnums)]
         chosen = [args[n] for n in self.argnums]
@@ -36,13 +43,16 @@ class Call:
 
     def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
         """``(result, aux)`` of the function called with numbers for the active leaves."""
-        leaves = list(self.leaves)
-        for k, number in zip(self.active, numbers):
-            leaves[k] = number
-        new = unflatten(self.structure, leaves)
         args = [buffered(a) for a in self.args]
-        for n, value in zip(self.argnums, [new] if self.single else new):
-            args[n] = value
+        if self.structure is None:
+            args[self.argnums[0]] = numbers[0]
+        else:
+            leaves = list(self.leaves)
+            for k, number in zip(self.active, numbers):
+                leaves[k] = number
+            new = unflatten(self.structure, leaves)
+            for n, value in zip(self.argnums, [new] if self.single else new):
+                args[n] = value
         out = evaluate(self.f, args, self.kwargs)
         if has_aux:
             if not isinstance(out, tuple) or len(out) != 2:
@@ -54,6 +64,8 @@ class Call:
 
     def pack(self, derivatives: Sequence[Any]) -> Any:
         """Derivatives by the active leaves in the structure of the arguments; zeros for the others."""
+        if self.structure is None:
+            return derivatives[0]
         leaves = [0.0 if isinstance(leaf, (bool, str)) else leaf for leaf in self.leaves]
         for k, d in zip(self.active, derivatives):
             leaves[k] = d

@@ -30,16 +30,14 @@ class Recording:
         self.call = call
         self.tape = tape = Tape(call.verb)
         try:
-            for p in call.primals:
-                refuse_complex(call.verb, p)
-            out, aux = call.run([tape.input(p) for p in call.primals], has_aux)
+            out, aux = call.run([tape.input(real(call.verb, p)) for p in call.primals], has_aux)
             leaves, self.structure = flatten(out)
-            leaves = [settled(x) if isinstance(x, Number) else x for x in leaves]
-            self.values = [value_at(x, tape) for x in leaves]
-            self.refs = [x._linear if isinstance(x, Recorded) and x._level is tape else None for x in leaves]
-            for v, ref in zip(self.values, self.refs):
-                if ref is not None:
-                    refuse_complex(call.verb, v)
+            self.values, self.refs = [], []
+            for x in leaves:
+                x = settled(x) if isinstance(x, Number) else x
+                active = type(x) is Recorded and x._level is tape
+                self.values.append(real(call.verb, x._primal) if active else value_at(x, tape))
+                self.refs.append(x._linear if active else None)
             self.aux = strip(aux, tape) if has_aux else None
         finally:
             tape.end()
@@ -66,14 +64,15 @@ def _live(refs: Sequence[Any], cts: Sequence[Any]) -> list[tuple[Any, Any]]:
     return [(ref, ct) for ref, ct in zip(refs, cts) if ref is not None]
 
 
-def refuse_complex(verb: str, x: Any) -> None:
-    """Reverse mode of complex functions is not there yet."""
+def real(verb: str, x: Any) -> Any:
+    """``x``, which is not complex: reverse mode of complex functions is not there yet."""
     if x.dtype.kind == "c":
         raise UnsupportedError(
             f"{verb}: complex numbers in reverse mode are not supported yet",
             why="the pullback of a complex function needs a convention that this version does not implement",
             hint="use forward mode (dg.jvp, dg.jacfwd), or differentiate by real and imaginary parts",
         )
+    return x
 
 
 def _kept(primals: Sequence[Any]) -> tuple[Any, ...]:

@@ -66,11 +66,11 @@ class ProgramError(DualgradError, ValueError):
 
 
 def user_line() -> str:
-    """``file:line`` of the innermost frame outside dualgrad, NumPy and generated code."""
+    """``file:line`` of the innermost frame outside dualgrad, NumPy, numba and generated code."""
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        foreign = not (name.startswith((_HERE, "<")) or f"{os.sep}numpy{os.sep}" in name)
+        foreign = not name.startswith((_HERE, "<")) and not any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))
         if foreign and not frame.f_globals.get("__dualgrad_generated__"):
             return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back

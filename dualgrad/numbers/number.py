@@ -62,7 +62,7 @@ class Level:
     def __init__(self, verb: str, careful: bool = False, depth: float | None = None):
         self.verb, self.careful, self.alive = verb, careful, True
         self.depth = next(Level.depths) if depth is None else depth
-        self._made = _caller() if depth is None else None
+        self._made = caller() if depth is None else None
 
     @property
     def where(self) -> str:
@@ -84,7 +84,7 @@ def escaped(verb: str, depth: float, where: str) -> EscapedNumberError:
     )
 
 
-def _caller() -> tuple[str, int, str]:
+def caller() -> tuple[str, int, str]:
     """The innermost frame outside dualgrad, as cheaply as possible."""
     frame: Any = sys._getframe(2)
     while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:

@@ -35,6 +35,7 @@ from .number import (
     Number,
     View,
     apply,
+    caller,
     escaped,
     exponent_of,
     literal,
@@ -80,7 +81,8 @@ class Tape(Level):
     __slots__ = ("append", "entries", "shapes")
 
     def __init__(self, verb: str):
-        super().__init__(verb)
+        self.verb, self.careful, self.alive = verb, False, True
+        self.depth, self._made = next(Level.depths), caller()
         self.entries: list[Entry] = []
         self.append: Callable[[Entry], None] = self.entries.append
         self.shapes: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
@@ -136,6 +138,20 @@ class Recorded(Number):
         if reduce:
             tape.shapes[len(tape.entries)] = np.shape(out[0]), out[0].dtype
         return tape.emit(step, out, tuple([a._linear for a, on in zip(args, active) if on]))
+
+    def __getitem__(self, index: Any) -> Any:
+        """A view by one slice of a plain frozen array, without detours."""
+        primal, slot = self._primal, self._linear
+        if type(index) is not slice or self._memory is not None or type(primal) is not ndarray or type(slot) is not int:
+            return Number.__getitem__(self, index)
+        new = object.__new__(Recorded)
+        new._level, new._primal, new._memory, new._source = self._level, primal[index], self, primal
+        chain = new._chain = ((getitem, index),)
+        new._linear = slot, chain
+        shapes = self._level.shapes
+        if slot not in shapes:
+            shapes[slot] = primal.shape, primal.dtype
+        return new
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         primal, ref = self._primal, self._linear
@@ -244,10 +260,24 @@ def _frozen(x: Any) -> bool:
 def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Callable[[Any, Any], Any]) -> Any:
     """``x * y`` and its swapped form for two recorded numbers, or one and a Python number."""
     word = WORDS[name]
-    steps: dict[Any, Any] = {}
+    both: Any = None
+    reduced: Any = None
+    left: Any = None
+    right: Any = None
 
-    def step(left: bool, right: bool, reduce: bool) -> Step:
-        return steps.setdefault((left, right, reduce), step_of(word, (left, right), None, reduce))
+    def step(which: int, key: tuple[bool, bool, bool]) -> Step:
+        """Derived when first used."""
+        nonlocal both, reduced, left, right
+        found = step_of(word, key[:2], None, key[2])
+        if which == 0:
+            both = found
+        elif which == 1:
+            reduced = found
+        elif which == 2:
+            left = found
+        else:
+            right = found
+        return found
 
     def operator(self: Any, other: Any) -> Any:
         if self._memory is None or _frozen(self):
@@ -255,17 +285,17 @@ def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Call
             if kind is Recorded:
                 if other._level is tape and (other._memory is None or _frozen(other)):
                     b = other._primal
-                    found = steps.get(_BOTH if a.shape == b.shape else _REDUCE) or step(True, True, a.shape != b.shape)
+                    found = both or step(0, _BOTH) if a.shape == b.shape else reduced or step(1, _REDUCE)
                     return tape.emit(found, found.forward(a, b), (self._linear, other._linear))
             elif kind is float or kind is int:
-                found = steps.get(_LEFT) or step(*_LEFT)
+                found = left or step(2, _LEFT)
                 return tape.emit(found, found.forward(a, other), (self._linear,))
         return general(self, other)
 
     def swapped(self: Any, other: Any) -> Any:
         kind = type(other)
         if (kind is float or kind is int) and (self._memory is None or _frozen(self)):
-            found = steps.get(_RIGHT) or step(*_RIGHT)
+            found = right or step(3, _RIGHT)
             return self._level.emit(found, found.forward(other, self._primal), (self._linear,))
         return general_swapped(self, other)
 
