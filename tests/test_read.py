@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from kernels import CASES, arguments
 from numba import njit
+from random_kernels import EXAMPLE
+from random_kernels import load as random_kernels
 
 from dualgrad.core.check import check
 from dualgrad.core.errors import KernelError
@@ -17,6 +19,8 @@ from dualgrad.core.printer import _Printer
 from dualgrad.core.program import Const, If, Let, Type, While, walk
 from dualgrad.read import read_kernel, types_of
 from dualgrad.transforms.ssa import ssa
+
+FLOAT, VECTOR, MATRIX = Type("float64"), Type("float64", 1), Type("float64", 2)
 
 
 def read(case):
@@ -99,9 +103,27 @@ def test_writes_are_the_arrays_that_change(case):
     assert changed == {id(args[k]) for k in r.writes}
 
 
-# The form of what is read
+def value_and_memory(f):
+    x, a, n = EXAMPLE
+    x = x.copy()
+    with np.errstate(all="ignore"):
+        return [f(x, a, n), x]
 
-FLOAT, VECTOR, MATRIX = Type("float64"), Type("float64", 1), Type("float64", 2)
+
+def test_random_kernels_read_right(tmp_path):
+    seeds = range(100)
+    for seed, f in zip(seeds, random_kernels(seeds, tmp_path), strict=True):
+        program = read_kernel(f, [VECTOR, FLOAT, Type("int64")]).program
+        try:
+            wanted = value_and_memory(f)
+        except (OverflowError, UnboundLocalError, ValueError):
+            continue
+        for form, found in (("surface", compiled(program)), ("ssa", compiled(check(ssa(program)), fold=True))):
+            for a, b in zip(value_and_memory(found), wanted, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, err_msg=f"seed {seed} as {form}")
+
+
+# The form of what is read
 
 
 def test_a_loop_without_break_stays_a_for_and_one_with_break_becomes_a_while():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dualgrad.backends.modules import Generated
+from dualgrad.core.errors import StructureError
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import Type, Var
 from dualgrad.kernel import Chain
 from dualgrad.read import Read, read_kernel, types_of
-from dualgrad.read.values import mapped
+from dualgrad.read.values import leaves, mapped
 
 from .compiled import TRANSFORMS, Function, paths_of, placed, variables
 
@@ -25,8 +26,8 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     *before, last = chain
     nested = last.parameters[:1] == ("primals",)
     if nested:
-        argtypes = list(argtypes[0])
-    else:
+        argtypes = promoted_beside(*argtypes) if last.name != "pullback" else promoted_alone(list(argtypes[0]))
+    elif last.name != "effects":
         argtypes = promoted(argtypes, last.options[0] if last.options and last.name != "derivative" else 0)
     inner = read_chain(base, tuple(before), argtypes)
     found = TRANSFORMS[last.name](inner, *last.options)
@@ -34,14 +35,35 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     return found
 
 
+def as_float(t: Any) -> Any:
+    """An integer type as float64."""
+    return Type("float64", t.rank) if isinstance(t, Type) and t.dtype.startswith(("int", "uint")) else t
+
+
 def promoted(argtypes: list[Any], argnums: Any) -> list[Any]:
     """Integers that a function is differentiated by become floats."""
     chosen = {n % len(argtypes) for n in ((argnums,) if isinstance(argnums, int) else argnums)} if argtypes else set()
-
-    def as_float(t: Any) -> Any:
-        return Type("float64", t.rank) if isinstance(t, Type) and t.dtype.startswith(("int", "uint")) else t
-
     return [mapped(as_float, t) if k in chosen else t for k, t in enumerate(argtypes)]
+
+
+def promoted_beside(primals: Any, tangents: Any) -> list[Any]:
+    """Integers whose tangent is a float become floats."""
+    if type(primals) is tuple and type(tangents) is tuple:
+        return [
+            tuple(promoted_beside(p, t)) if type(p) is tuple else as_float(p) if has_float(t) else p
+            for p, t in zip(primals, tangents, strict=True)
+        ]
+    raise StructureError("primals and tangents of a kernel are tuples, with one entry for each argument")
+
+
+def has_float(t: Any) -> bool:
+    return isinstance(t, Type) and t.differentiable
+
+
+def promoted_alone(primals: list[Any]) -> list[Any]:
+    """Integers are counts and indices, unless there is nothing else to differentiate by."""
+    flat = leaves(tuple(primals))
+    return primals if any(map(has_float, flat)) else [mapped(as_float, t) for t in primals]
 
 
 def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
@@ -67,14 +89,17 @@ def header(f: Function, names: tuple[str, ...], given: list[Any]) -> list[str]:
     for k, p in enumerate(f.params):
         top = names[k] if names else f"args{k}" if type(p) is tuple else getattr(p, "name", "constant")
         tops.append(top)
+        found = dict(paths_of(given[k]))
         for path, v in paths_of(p):
-            texts[k, *path] = top + "".join(f"[{n}]" for n in path)
-            if isinstance(v, Var) and (path or top != v.name):
-                lines.append(f"{v.name} = {texts[k, *path]}")
-        if isinstance(p, Var) and isinstance(given[k], Type) and given[k].dtype != p.type.dtype:
-            tops[-1] = f"{top}_given"
-            converted = f"{tops[-1]}.astype(np.float64)" if p.type.rank else f"float({tops[-1]})"
-            lines.append(f"{p.name} = {converted}")
+            text = texts[k, *path] = top + "".join(f"[{n}]" for n in path)
+            if not isinstance(v, Var):
+                continue
+            if found[path].dtype != v.type.dtype and v.type.differentiable:
+                if not path:
+                    text = tops[-1] = f"{top}_given"
+                text = f"{text}.astype(np.{v.type.dtype})" if v.type.rank else f"np.{v.type.dtype}({text})"
+            if text != v.name:
+                lines.append(f"{v.name} = {text}")
     for a, b in f.apart:
         x, y = texts[a], texts[b]
         lines.append(f"if {x}.size and {y}.size and {end(x)} > {start(y)} and {end(y)} > {start(x)}:")
@@ -103,6 +128,8 @@ def end(array: str) -> str:
 
 
 def tuple_text(structure: Any) -> str:
+    if structure is None:
+        return "None"
     if type(structure) is tuple:
         return "(" + "".join(tuple_text(p) + ", " for p in structure).rstrip() + ")"
     return structure

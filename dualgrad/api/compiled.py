@@ -16,7 +16,7 @@ from dualgrad.core.program import INT, Atom, Const, For, If, Program, Statement,
 from dualgrad.read import Read
 from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.jet import jet as jet_program
-from dualgrad.transforms.jvp import jvp
+from dualgrad.transforms.jvp import jvp, prepare
 from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
@@ -35,6 +35,8 @@ class Function:
     params: tuple[Any, ...]
     result: Any
     apart: tuple[tuple[Path, Path], ...] = ()
+    written: tuple[Var, ...] = ()  # the parameters that it writes
+    returns: bool = True
 
     @property
     def name(self) -> str:
@@ -48,7 +50,9 @@ class Function:
         result = read.result
         if result is None:
             result = read.program.results[0] if len(read.program.results) == 1 else tuple(read.program.results)
-        return Function(program, params, placed(result, program.results), must_be_apart(read))
+        written = tuple(program.params[k] for k in read.writes)
+        returns = read.result is not None
+        return Function(program, params, placed(result, program.results), must_be_apart(read), written, returns)
 
 
 def must_be_apart(read: Read) -> tuple[tuple[Path, Path], ...]:
@@ -61,6 +65,12 @@ def must_be_apart(read: Read) -> tuple[tuple[Path, Path], ...]:
         for b, w in paths[k + 1 :]
         if v.type.dtype == w.type.dtype and (v in written or w in written)
     )
+
+
+def written_paths(read: Read) -> tuple[Path, ...]:
+    """Where among the arguments the arrays are that a kernel writes."""
+    written = [read.program.params[k] for k in read.writes]
+    return tuple(path for path, v in paths_of(read.params) if isinstance(v, Var) and v in written)
 
 
 def paths_of(structure: Any, path: Path = ()) -> list[tuple[Path, Any]]:
@@ -105,6 +115,15 @@ def finished(name: str, params: tuple[Any, ...], body: list[Statement], result: 
     old = variables(params)
     program = tidy(ssa(Program(name, old, body, leaves(result))))
     return Function(program, renamed(params, old, program.params), placed(result, program.results))
+
+
+def effects(f: Function) -> Function:
+    """``(result, contents of the written arrays)`` without writing: what eager numbers need of a kernel."""
+    results = leaves(f.result) if f.returns else []
+    program = prepare(Program(f.name, f.program.params, f.program.body, [*results, *f.written]))
+    result = placed(f.result, program.results[: len(results)]) if f.returns else None
+    params = renamed(f.params, f.program.params, program.params)
+    return finished(f"effects_{f.name}", params, program.body, (result, tuple(program.results[len(results) :])))
 
 
 # Forward and reverse
@@ -400,6 +419,7 @@ def parted(b: Builder, coeffs: Atom) -> tuple[Atom, Atom]:
 
 
 TRANSFORMS: dict[str, Callable[..., Function]] = {
+    "effects": effects,
     "grad": grad,
     "value_and_grad": lambda f, argnums=0: grad(f, argnums, value=True),
     "jacobian": jacobian,

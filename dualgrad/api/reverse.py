@@ -256,12 +256,14 @@ def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_a
         call = Call("grad", f, args, argnums, kwargs)
         recording = Recording(call, has_aux)
         value = _one_number(recording)
-        seed = ONE if value.dtype == ONE.dtype else value.dtype.type(1)
+        seed = ONE if type(value) is np.float64 else value.dtype.type(1)
         return value, call.pack(recording.pull([seed])), recording.aux
 
 
 def _one_number(recording: Recording) -> Any:
     values = recording.values
+    if recording.structure is None and type(values[0]) is np.float64:
+        return values[0]
     if recording.structure is not None or len(values) != 1 or np.shape(values[0]) != ():
         shapes = ", ".join(str(np.shape(v)) for v in values)
         raise StructureError(

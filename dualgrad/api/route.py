@@ -2,15 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from dualgrad.core.errors import KernelError
-from dualgrad.kernel import is_kernel
+import numpy as np
+
+from dualgrad.core.containers import flatten
+from dualgrad.core.errors import ArgumentError
+from dualgrad.kernel import Chain, Transform, as_kernel, derive, hooks, is_kernel
+from dualgrad.numbers.kernels import apply_kernel
+from dualgrad.numbers.number import Number, plain, store
+
+PUSHFORWARD = Transform("pushforward", (), ("primals", "tangents"))
+PULLBACK = Transform("pullback", (), ("primals", "cotangents"))
+JET = Transform("jet", (), ("primals", "series"))
+EFFECTS = Transform("effects")
 
 
-def kernel_route(verb: str, f: Any, **options: Any) -> Any:
+def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
     """The derived kernel that ``verb`` makes of an ``@njit`` function."""
-    raise KernelError(f"{verb} of the kernel {f.__name__!r} is not there yet")
+    for name in ("has_aux", "executor", "chunk"):
+        if options.pop(name, None) not in (None, False):
+            raise ArgumentError(
+                f"{verb} of the kernel {f.__name__}: {name}= is not for kernels",
+                why="the derivative of a kernel is one compiled function",
+                hint=f"wrap the kernel: dg.{verb}(lambda *args: dg.kernel({f.__name__})(*args), {name}=...)",
+            )
+    argnums = options.get("argnums", 0)
+    argnums = tuple(argnums) if isinstance(argnums, (list, tuple)) else argnums
+    if verb == "kernel":
+        return as_kernel(f)
+    if verb in ("linearize", "vjp"):
+        return lambda *args: as_kernel(f)(*args)
+    if verb == "hessian":
+        steps = (Transform("grad", (argnums,)), Transform("jacobian", (argnums, "fwd")))
+    elif verb == "jacobian":
+        steps = (Transform("jacobian", (argnums, options["mode"])),)
+    elif verb == "derivative":
+        steps = (Transform("derivative", (options["n"],)),)
+    elif verb in ("grad", "value_and_grad"):
+        steps = (Transform(verb, (argnums,)),)
+    else:
+        steps = ({"pushforward": PUSHFORWARD, "pullback": PULLBACK, "jet": JET}[verb],)
+    return derive(f, steps)
 
 
-__all__ = ["is_kernel", "kernel_route"]
+class KernelWord(NamedTuple):
+    """A kernel as a word of the eager numbers: its derivatives are the longer chains."""
+
+    base: Any
+    chain: Chain
+
+    def __call__(self, *args: Any) -> Any:
+        return derive(self.base, self.chain)(*args)
+
+    def pushforward(self, primals: Any, tangents: Any) -> Any:
+        return derive(self.base, (*self.chain, PUSHFORWARD))(primals, tangents)
+
+    def pullback(self, primals: Any, cotangents: Any) -> Any:
+        return derive(self.base, (*self.chain, PULLBACK))(primals, cotangents)
+
+    def jet(self, primals: Any, series: Any) -> Any:
+        return derive(self.base, (*self.chain, JET))(primals, series)
+
+    @property
+    def __name__(self) -> str:
+        return "_".join([*(step.name for step in reversed(self.chain)), self.base.__name__])
+
+
+def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
+    """The hook of `dualgrad.kernel`: a call with numbers, and the arrays it writes."""
+    written = () if chain else writes_of(base, tuple(type_of(a) for a in args))
+    if not written:
+        return apply_kernel(KernelWord(base, chain), args)
+    result, contents = apply_kernel(KernelWord(base, (EFFECTS,)), args)
+    for path, content in zip(written, contents, strict=True):
+        target: Any = args
+        for k in path:
+            target = target[k]
+        if isinstance(target, Number):
+            store(target, ..., content)
+        else:
+            target[...] = content  # raises where a derivative would be lost
+    return result
+
+
+def type_of(value: Any) -> Any:
+    """The program type of an argument, for numbers by their plain value."""
+    from dualgrad.core.program import Type
+
+    if isinstance(value, tuple):
+        return tuple(map(type_of, value))
+    value = np.asarray(plain(value))
+    return Type(value.dtype.name, value.ndim)
+
+
+@lru_cache(1024)
+def writes_of(base: Any, types: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:
+    """Paths of the arguments that a kernel writes."""
+    from dualgrad.read import read_kernel
+
+    from .compiled import written_paths
+
+    return written_paths(read_kernel(base, list(types)))
+
+
+def generate(base: Any, chain: Chain, argtypes: Any) -> Any:
+    """The hook of `dualgrad.kernel`: what compiles is imported when something compiles."""
+    from .chain import generate
+
+    return generate(base, chain, argtypes)
+
+
+hooks.generate, hooks.interpret = generate, interpret
+
+__all__ = ["flatten", "is_kernel", "kernel_route"]

@@ -25,8 +25,9 @@ def _interpreted(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(f)
     def word(x: Any, *rest: Any) -> Any:
-        interpret = None if type(x) is ndarray else getattr(x, "__dualgrad_apply__", None)
-        return f(x, *rest) if interpret is None else interpret(name, x, *rest)
+        if isinstance(x, (ndarray, np.generic)):
+            return f(x, *rest)
+        return x.__dualgrad_apply__(name, x, *rest)
 
     return word
 

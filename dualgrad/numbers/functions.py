@@ -6,6 +6,7 @@ ndarray are the same functions.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable, Sequence
 from operator import getitem
 from typing import Any
@@ -17,7 +18,7 @@ from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
 from .array import Array, buffer, wrap
-from .number import Number, apply, is_memory, plain, settled, store, view_of, write_out
+from .number import Number, apply, apply_linear, is_memory, plain, settled, store, view_of, write_out
 
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}
 COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}
@@ -45,6 +46,7 @@ def numpy_function(*functions: Any) -> Callable[[Callable[..., Any]], Callable[.
 
     return enter
 
+SUM = WORDS["sum"]
 
 # The protocols
 
@@ -89,7 +91,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     elif method == "at" and ufunc is np.add:
         x, index, value = inputs
         rest = np.shape(plain(x)[index])
-        return store(x, ..., x + apply(WORDS["scatter"], broadcast_to(value, rest), index, x.shape))
+        return store(x, ..., x + apply_linear(WORDS["scatter"], broadcast_to(value, rest), index, x.shape))
     elif method == "outer":
         a, b = inputs
         return call_ufunc(ufunc, "__call__", (reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), {})
@@ -295,7 +297,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     root = x._memory if isinstance(x._memory, Number) else x
     if _ground(x).flags.c_contiguous and _ground(root).flags.c_contiguous:
         return view_of(x, np.reshape, shape)
-    return apply(WORDS["reshape"], x, shape)
+    return apply_linear(WORDS["reshape"], x, shape)
 
 
 def _ground(x: Any) -> Any:
@@ -362,7 +364,7 @@ def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     if not isinstance(x, Number):
         return np.broadcast_to(x, shape)
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return x if x.shape == shape else apply(WORDS["broadcast_to"], x, shape)
+    return x if x.shape == shape else apply_linear(WORDS["broadcast_to"], x, shape)
 
 
 @numpy_function(np.flip)
@@ -388,7 +390,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 @numpy_function(np.diagonal)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     x = moveaxis(x, (axis1, axis2), (-2, -1))
-    rows = np.arange(max(0, -offset), min(x.shape[-2], x.shape[-1] - offset))
+    rows = np.arange(builtins.max(0, -offset), builtins.min(x.shape[-2], x.shape[-1] - offset))
     return x[..., rows, rows + offset]
 
 
@@ -402,8 +404,8 @@ def diag(x: Any, k: int = 0) -> Any:
     if x.ndim == 2:
         return diagonal(x, k)
     n = x.size + abs(k)
-    rows = np.arange(x.size) + max(0, -k)
-    return join((n, n), [((rows, rows + k + 2 * max(0, -k) - max(0, -k)), x)])
+    rows = np.arange(x.size) + builtins.max(0, -k)
+    return join((n, n), [((rows, rows + k), x)])
 
 
 # Sums, products, extremes
@@ -412,7 +414,7 @@ def diag(x: Any, k: int = 0) -> Any:
 @numpy_function(np.sum)
 def sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
     x = array(x) if type(x) in (list, tuple) else x
-    return apply(WORDS["sum"], x, axis, keepdims)
+    return apply_linear(SUM, x, axis, keepdims)
 
 
 @numpy_function(np.mean)
@@ -434,7 +436,7 @@ def var(x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bo
 
 @numpy_function(np.cumsum)
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    return apply(WORDS["cumsum"], ravel(x) if axis is None else x, 0 if axis is None else axis)
+    return apply_linear(WORDS["cumsum"], ravel(x) if axis is None else x, 0 if axis is None else axis)
 
 
 @numpy_function(np.diff)
@@ -605,7 +607,7 @@ def astype(x: Any, dtype: Any, **options: Any) -> Any:
     dtype = np.dtype(dtype)
     if dtype.kind not in "fc":
         return plain(x).astype(dtype)
-    return x.copy() if dtype == x.dtype else apply(WORDS["astype"], x, dtype)
+    return x.copy() if dtype == x.dtype else apply_linear(WORDS["astype"], x, dtype)
 
 
 def fill(x: Any, value: Any) -> None:

@@ -403,6 +403,15 @@ def apply(word: Word, *args: Any) -> Any:
     return top._interpret(top._level, word, ready)
 
 
+def apply_linear(word: Word, x: Any, *rest: Any) -> Any:
+    """`apply` for a structural word: only its first argument can carry a derivative."""
+    if not isinstance(x, Number):
+        return evaluate(word)(x, *rest)
+    if x._memory is not None:
+        x = settled(x)
+    return x._interpret(x._level, word, [x, *rest])
+
+
 def evaluate(word: Word) -> Callable[..., Any]:
     """The word as a function of plain values."""
     found = _FUNCTIONS.get(word)

@@ -122,10 +122,11 @@ class Recorded(Number):
 
     @staticmethod
     def _interpret(tape: Any, word: Word, args: list[Any]) -> Any:
+        if word.kind == "linear" and not word.elementwise:
+            x, *rest = args
+            step = _STRUCTURAL.get(word) or _structural(word, len(rest))
+            return tape.emit(step, step.forward(x._primal, *rest), (x._linear,))
         active = tuple([type(a) is Recorded and a._level is tape for a in args])
-        if not word.elementwise and word.kind == "linear":
-            step, x = step_of(word, active, None, False), args[0]
-            return tape.emit(step, step.forward(x._primal, *args[1:]), (x._linear,))
         exponent = literal(word, args)
         values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
         reduce = word.elementwise and _broadcasts(values, active)
@@ -225,9 +226,23 @@ def step_of(word: Word, active: tuple[bool, ...], exponent: Any, reduce: bool) -
     return found
 
 
+_STRUCTURAL: dict[Word, Step] = {}
+
+
+def _structural(word: Word, rest: int) -> Step:
+    """The step of a word that is linear in its first argument alone."""
+    found = _STRUCTURAL[word] = step_of(word, (True, *(False,) * rest), None, False)
+    return found
+
+
+def pattern_of(step: Step) -> Pattern:
+    """How the word of a step was applied."""
+    return _PATTERNS[id(step)]
+
+
 def _lifted(step: Step) -> Step:
     """The step for cotangents with a leading axis; its residuals are the same."""
-    pattern = _PATTERNS[id(step)]
+    pattern = pattern_of(step)
     return linear_step(pattern._replace(lift=(0,) * sum(pattern.active)))
 
 
@@ -257,27 +272,24 @@ def _frozen(x: Any) -> bool:
     return memory is None or memory is not OWN and memory._memory is None and memory._primal is x._source
 
 
+BOTH, REDUCED, LEFT, RIGHT = range(4)
+
+
+class _Steps(dict):
+    """The steps of a word of two arguments by which of them is recorded, derived when first used."""
+
+    def __init__(self, name: str):
+        self.word = WORDS[name]
+
+    def __missing__(self, which: int) -> Step:
+        active = (which != RIGHT, which != LEFT)
+        self[which] = found = step_of(self.word, active, None, which == REDUCED)
+        return found
+
+
 def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Callable[[Any, Any], Any]) -> Any:
     """``x * y`` and its swapped form for two recorded numbers, or one and a Python number."""
-    word = WORDS[name]
-    both: Any = None
-    reduced: Any = None
-    left: Any = None
-    right: Any = None
-
-    def step(which: int, key: tuple[bool, bool, bool]) -> Step:
-        """Derived when first used."""
-        nonlocal both, reduced, left, right
-        found = step_of(word, key[:2], None, key[2])
-        if which == 0:
-            both = found
-        elif which == 1:
-            reduced = found
-        elif which == 2:
-            left = found
-        else:
-            right = found
-        return found
+    steps = _Steps(name)
 
     def operator(self: Any, other: Any) -> Any:
         if self._memory is None or _frozen(self):
@@ -285,18 +297,23 @@ def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Call
             if kind is Recorded:
                 if other._level is tape and (other._memory is None or _frozen(other)):
                     b = other._primal
-                    found = both or step(0, _BOTH) if a.shape == b.shape else reduced or step(1, _REDUCE)
-                    return tape.emit(found, found.forward(a, b), (self._linear, other._linear))
+                    if a.shape == b.shape:
+                        step = steps[BOTH]
+                        return tape.emit(step, step.forward(a, b), (self._linear, other._linear))
+                    step = steps[REDUCED]
+                    new = tape.emit(step, step.forward(a, b), (self._linear, other._linear))
+                    tape.shapes[new._linear] = new._primal.shape, new._primal.dtype
+                    return new
             elif kind is float or kind is int:
-                found = left or step(2, _LEFT)
-                return tape.emit(found, found.forward(a, other), (self._linear,))
+                step = steps[LEFT]
+                return tape.emit(step, step.forward(a, float(other)), (self._linear,))
         return general(self, other)
 
     def swapped(self: Any, other: Any) -> Any:
         kind = type(other)
         if (kind is float or kind is int) and (self._memory is None or _frozen(self)):
-            found = right or step(3, _RIGHT)
-            return self._level.emit(found, found.forward(other, self._primal), (self._linear,))
+            step = steps[RIGHT]
+            return self._level.emit(step, step.forward(float(other), self._primal), (self._linear,))
         return general_swapped(self, other)
 
     return operator, swapped
@@ -308,19 +325,17 @@ def _power(general: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
     def power(self: Any, p: Any) -> Any:
         if type(p) in (int, float) and (self._memory is None or _frozen(self)):
-            found = steps.get(p)
-            if found is None:
+            step = steps.get(p)
+            if step is None:
                 if exponent_of(p) is None:
                     return general(self, p)
-                found = steps[p] = step_of(POWER, (True, False), exponent_of(p), False)
-            return self._level.emit(found, found.forward(self._primal), (self._linear,))
+                step = steps[p] = step_of(POWER, (True, False), exponent_of(p), False)
+            return self._level.emit(step, step.forward(self._primal), (self._linear,))
         return general(self, p)
 
     return power
 
 
-_BOTH, _REDUCE = (True, True, False), (True, True, True)
-_LEFT, _RIGHT = (True, False, False), (False, True, False)
 for _name, _dunder in {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv"}.items():
     _names = f"__{_dunder}__", f"__r{_dunder}__"
     for _method, _op in zip(_names, _binary(_name, *(getattr(Number, n) for n in _names))):
@@ -356,8 +371,15 @@ def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: Iterable[int], lead: 
                     old = cts[ref]
                     cts[ref] = c if old is None else old + c
                     own[ref] = 0
-                else:
-                    add(ref, c)
+                    continue
+                slot, chain = ref
+                if own[slot] and lead is None and type(c) is ndarray and len(chain) == 1:
+                    view, argument = chain[0]
+                    place = view(cts[slot], argument)
+                    if type(place) is ndarray:
+                        np.add(place, c, place)
+                        continue
+                add(ref, c)
     return [cts[k] for k in inputs]
 
 
@@ -387,7 +409,11 @@ class _Reverse:
         view, argument = chain[-1]
         place = memory if len(chain) == 1 else looked(memory, chain[:-1], lead)
         if view is getitem and not lead:
-            place[argument] += ct
+            seen = place[argument]
+            if type(seen) is ndarray and type(ct) is ndarray:
+                np.add(seen, ct, seen)
+            else:
+                place[argument] = seen + ct
         else:
             place = looked(place, chain[-1:], lead)
             place[...] = place + ct

@@ -6,7 +6,7 @@ import ast
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -99,9 +99,9 @@ class Expressions:
         if isinstance(bound.value, Unclear):
             self.source.refuse(node, "unclear")
         for leaf in () if bound.sure else leaves(bound.value):
-            if not isinstance(leaf, Array):
+            if isinstance(leaf, Var):
                 self.start_at_zero(leaf)
-            elif leaf.prefix or not self.is_made(leaf):
+            elif not isinstance(leaf, Array) or leaf.prefix or not self.is_made(leaf):
                 self.source.refuse(node, "unsure")
         return bound.value
 
@@ -235,7 +235,7 @@ class Expressions:
     def logic(self, node: ast.BoolOp, read: Callable[[ast.expr], Atom]) -> Atom:
         result = read(node.values[0])
         for part in node.values[1:]:
-            result = self.both(isinstance(node.op, ast.And), result, lambda part=part: read(part))
+            result = self.both(isinstance(node.op, ast.And), result, partial(read, part))
         return result
 
     def both(self, conjunction: bool, left: Atom, read_right: Callable[[], Atom]) -> Atom:

@@ -9,6 +9,7 @@ be left early carries its flags as ``until``, a ``while`` has them in its test.
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 RESULT, DONE = ".result", ".done"  # names that no Python variable can have
 JUMPS = (ast.Return, ast.Break, ast.Continue)
@@ -60,7 +61,7 @@ class _Jumps:
         for k, s in enumerate(body):
             rest, flags = body[k + 1 :], raised(s, loop)
             if isinstance(s, JUMPS):
-                value = getattr(s, "value", None)
+                value: Any = getattr(s, "value", None)
                 result = [] if is_none(value) else [ast.Assign([ast.Name(RESULT, ast.Store())], value)]
                 new, rest = [*result, *(setting(flag, True) for flag in flags)], []
             elif isinstance(s, ast.If):

@@ -80,7 +80,7 @@ class Reader(Statements):
         value = self.value_Name(ast.copy_location(ast.Name(RESULT), valued[-1]))
         for leaf in leaves(value):
             if not is_number(leaf) and (not isinstance(leaf, Array) or leaf.prefix and not self.inlined):
-                self.source.refuse(valued[-1].value, "result")
+                self.source.refuse(valued[-1].value or tree, "result")
         return value
 
     # Calls to other kernels
@@ -115,7 +115,7 @@ def root(var: Any, same: dict[Var, Any]) -> Any:
     return var
 
 
-def parameter(name: str, t: ArgType) -> Any:
+def parameter(name: str, t: Any) -> Any:
     """The variables of one parameter."""
     if type(t) is tuple:
         return tuple(parameter(f"{name}_{k}", part) for k, part in enumerate(t))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualgrad.core.build import is_const
 from dualgrad.core.program import Atom, const
@@ -24,23 +24,21 @@ class Turns(NamedTuple):
     element: Callable[[Atom], Value]
 
 
-def turns(r: Expressions, node: ast.expr) -> Turns:
+def turns(r: Expressions, node: Any) -> Turns:
     """What ``for … in node`` runs over."""
-    called, args = None, []
-    if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
-        called, args = getattr(r.value(node.func), "object", None), node.args
-    if isinstance(node, ast.Call) and (called is range or ast.unparse(node.func).endswith("prange")):
-        called, args = range, node.args
-    if called in (range, enumerate, zip) and (node.keywords or any(isinstance(a, ast.Starred) for a in args)):
+    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    args = node.args if called in ("range", "prange", "enumerate", "zip") else []
+    if args and (node.keywords or any(isinstance(n, ast.Starred) for n in args)):
         r.source.refuse(node, "loop")
-    if called is range:
+    if called in ("range", "prange"):
         given = [r.cast(r.atom(n), "int64") for n in args]
-        return Turns(*((const(0), *given, const(1)) if len(given) == 1 else (*given, const(1))[:3]), lambda k: k)
-    if called is enumerate:
+        start, stop, step = [const(0), *given, const(1)] if len(given) == 1 else [*given, const(1)][:3]
+        return Turns(start, stop, step, lambda k: k)
+    if called == "enumerate":
         count, element = from_zero(r, turns(r, args[0]))
         first = r.atom(args[1]) if len(args) > 1 else const(0)
         return Turns(const(0), count, const(1), lambda k: (r.b.add(k, first), element(k)))
-    if called is zip:
+    if called == "zip":
         parts = [from_zero(r, turns(r, n)) for n in args]
         count = r.fold("minimum", [c for c, _ in parts])
         return Turns(const(0), count, const(1), lambda k: tuple(element(k) for _, element in parts))

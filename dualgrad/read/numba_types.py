@@ -19,7 +19,7 @@ def types_of(numba_types: Iterable[Any]) -> list[ArgType]:
 def _type_of(given: Any) -> ArgType:
     from numba import types
 
-    t = types.unliteral(given)
+    t: Any = types.unliteral(given)
     if isinstance(t, types.Omitted):
         value = wrap(t.value)
         if not isinstance(value, Static):
@@ -29,7 +29,7 @@ def _type_of(given: Any) -> ArgType:
     if isinstance(t, (types.Number, types.Boolean)):
         return Type(t.name)
     if isinstance(t, types.BaseTuple):
-        return tuple(map(_type_of, t))
+        return tuple(types_of(t))  # type: ignore[arg-type]
     raise KernelError(
         f"an argument of type {given} cannot be differentiated in a kernel",
         why="a kernel's arguments are numbers, arrays of numbers with at least one dimension, and tuples of these",

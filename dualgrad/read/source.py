@@ -12,93 +12,65 @@ from dualgrad.core.errors import KernelError
 
 PROGRAMS = "a kernel becomes a program of let, store, for, while and if over numbers and arrays"
 
-# Syntax outside of the fence: its name, and the way out.
-SYNTAX: dict[str, tuple[str, str]] = {
-    "Yield": ("a generator", "write the values into an array argument"),
-    "YieldFrom": ("a generator", "write the values into an array argument"),
-    "Try": ("try/except", "test for the condition with if"),
-    "With": ("a with block (object mode included)", "do that part in Python, outside of the kernel"),
-    "Raise": ("raise", "check the arguments in Python, before the kernel is called"),
-    "Assert": ("assert", "check the arguments in Python, before the kernel is called"),
-    "List": ("a list", "use an array: np.zeros(n) and stores, or np.array([a, b])"),
-    "ListComp": ("a list comprehension", "use an array: np.zeros(n) and a loop"),
-    "GeneratorExp": ("a generator expression", "write the loop"),
-    "Dict": ("a dict", "pass numbers and arrays as arguments"),
-    "Set": ("a set", "use an array"),
-    "Constant": ("a string", "keep it outside of the kernel"),
-    "JoinedStr": ("a string", "keep it outside of the kernel"),
-    "Lambda": ("a lambda", "define the function beside the kernel and decorate it with @njit"),
-    "FunctionDef": ("a nested function", "define the function beside the kernel and decorate it with @njit"),
-    "Starred": ("a star argument", "write the arguments out"),
-    "kwonly": ("a keyword-only argument", "make it an ordinary argument"),
-    "Slice": ("a slice of an array", "write the loop over its elements"),
+# Syntax outside of the fence: what it is | what to do.
+SYNTAX = {
+    "Yield": "a generator | write the values into an array argument",
+    "YieldFrom": "a generator | write the values into an array argument",
+    "Try": "try/except | test for the condition with if",
+    "With": "a with block (object mode included) | do that part in Python, outside of the kernel",
+    "Raise": "raise | check the arguments in Python, before the kernel is called",
+    "Assert": "assert | check the arguments in Python, before the kernel is called",
+    "List": "a list | use an array: np.zeros(n) and stores, or np.array([a, b])",
+    "ListComp": "a list comprehension | use an array: np.zeros(n) and a loop",
+    "GeneratorExp": "a generator expression | write the loop",
+    "Dict": "a dict | pass numbers and arrays as arguments",
+    "Set": "a set | use an array",
+    "Constant": "a string | keep it outside of the kernel",
+    "JoinedStr": "a string | keep it outside of the kernel",
+    "Lambda": "a lambda | define the function beside the kernel and decorate it with @njit",
+    "FunctionDef": "a nested function | define the function beside the kernel and decorate it with @njit",
+    "Starred": "a star argument | write the arguments out",
+    "kwonly": "a keyword-only argument | make it an ordinary argument",
+    "Slice": "a slice of an array | write the loop over its elements",
 }
 
-# Everything else that is refused: what, why, what to do.  ``{code}`` is the user's expression.
-REFUSED: dict[str, tuple[str, str, str]] = {
-    "source": (
-        "the source of {name} cannot be read",
-        "a derivative is made from the text, and Python keeps none for functions made by exec or typed at >>>",
-        "put the function into a file or a notebook cell",
-    ),
-    "object mode": ("{name} is compiled in object mode", PROGRAMS, "decorate it with @njit"),
-    "arity": ("{name} takes {wanted} arguments, not {given}", "each parameter needs a type", "give one for each"),
-    "undefined": ("the name {code} is not defined", "no argument, variable or global has it", "define it"),
-    "unbound": (
-        "the variable {code} is read where it may not be bound yet",
-        "what it is has to be known from the lines above",
-        "give {code} a value before the loop or branch",
-    ),
-    "unsure": (
-        "the array {code} is made on some paths only",
-        "its memory must exist on all of them",
-        "make it before the loop or branch",
-    ),
-    "unclear": (
-        "{code} may mean different things here",
-        "two paths that meet (branches, or the turns of a loop) bind it to different arrays",
-        "use one array and store into it, or give each its own name",
-    ),
-    "array": (
-        "{code} is an array in an expression of numbers",
-        "expressions of whole arrays are not read yet",
-        "write the loop over its elements",
-    ),
-    "global array": (
-        "{code} is a global array",
-        "numba freezes it, and its derivative would be lost",
-        "pass it as an argument",
-    ),
-    "no number": ("{code} ({kind}) is used as a number", PROGRAMS, "use numbers and arrays"),
-    "no array": ("{code} is indexed, but is not an array", PROGRAMS, "pass it as an array"),
-    "row store": ("{code}, a part of an array, is assigned as a whole", PROGRAMS, "write the loop over its elements"),
-    "tuple index": ("a tuple is indexed by what is not known in advance", "its parts are variables", "use an array"),
-    "index": (
-        "fancy indexing cannot be differentiated in a kernel",
-        "an index has to be an integer",
-        "write the loop over the indices",
-    ),
-    "indices": ("{code} has too many indices", "the array's rank is {rank}", "leave some out"),
-    "unpack": ("{code} is assigned what is no tuple of that length", PROGRAMS, "assign one by one, with indices"),
-    "attribute": ("{code} is not known in a kernel", PROGRAMS, "use indices, .shape, .size, .ndim and .copy()"),
-    "operator": ("the operator {kind} cannot be differentiated in a kernel", PROGRAMS, "write it in other words"),
-    "complex": ("{name} of complex numbers is not read in kernels", "it is not holomorphic", "use real numbers"),
-    "choice": ("the value of {code} is not a truth value", "it chooses between numbers", "write a if c else b"),
-    "loop": ("a loop over {code} cannot be differentiated", PROGRAMS, "loop over range, an array, enumerate or zip"),
-    "call": (
-        "{function}(...) cannot be differentiated in a kernel",
-        "it is no word of the table, no buffer, and no other kernel",
-        "write it as a loop, or as an @njit function of its own",
-    ),
-    "call arguments": ("these arguments of {function} are not read in kernels", "{reason}", "write it in other words"),
-    "part": ("{function} is given a part of an array", "it takes whole arrays", "copy the part by a loop"),
-    "recursion": ("{function} calls itself", "a program has no calls", "write the recursion as a loop"),
-    "some paths": (
-        "some paths of {name} return a value and some return nothing",
-        "the result must have one structure",
-        "return a value on every path",
-    ),
-    "result": ("{code}: a result has to be made of numbers and whole arrays", PROGRAMS, "return numbers and arrays"),
+# Everything else that is refused: what | why | what to do.  {code} is the user's expression.
+REFUSED = {
+    "source": "the source of {name} cannot be read | functions made by exec or typed at >>> have no text to derive from"
+    " | put the function into a file or a notebook cell",
+    "object mode": "{name} is compiled in object mode | {programs} | decorate it with @njit",
+    "arity": "{name} takes {wanted} arguments, not {given} | each parameter needs a type | give one for each",
+    "undefined": "the name {code} is not defined | no argument, variable or global has it | define it",
+    "unbound": "the variable {code} is read where it may not be bound yet | the lines above have to say what it is"
+    " | give {code} a value before the loop or branch",
+    "unsure": "the array {code} is made on some paths only | its memory must exist on all"
+    " | make it before the loop or branch",
+    "unclear": "{code} may mean different things here | paths that meet (branches, turns of a loop) bind it to several"
+    " arrays | use one array and store into it, or give each its own name",
+    "array": "{code} is an array in an expression of numbers | expressions of whole arrays are not read yet"
+    " | write the loop over its elements",
+    "global array": "{code} is a global array | numba freezes it, with its derivative | pass it as an argument",
+    "no number": "{code} ({kind}) is used as a number | {programs} | use numbers and arrays",
+    "no array": "{code} is indexed, but is not an array | {programs} | pass it as an array",
+    "row store": "{code}, a part of an array, is assigned as a whole | {programs} | write the loop over its elements",
+    "tuple index": "a tuple is indexed by what is not known in advance | its parts are variables | use an array",
+    "index": "fancy indexing cannot be differentiated in a kernel | an index has to be an integer"
+    " | write the loop over the indices",
+    "indices": "{code} has too many indices | the array's rank is {rank} | leave some out",
+    "unpack": "{code} is assigned what is no tuple of that length | {programs} | assign one by one, with indices",
+    "attribute": "{code} is not known in a kernel | {programs} | use indices, .shape, .size, .ndim and .copy()",
+    "operator": "the operator {kind} cannot be differentiated in a kernel | {programs} | write it in other words",
+    "complex": "{name} of complex numbers is not read in kernels | it is not holomorphic | use real numbers",
+    "choice": "the value of {code} is not a truth value | it chooses between numbers | write a if c else b",
+    "loop": "a loop over {code} cannot be differentiated | {programs} | loop over range, an array, enumerate or zip",
+    "call": "{function}(...) cannot be differentiated in a kernel | it is no word, no buffer, and no other kernel"
+    " | write it as a loop, or as an @njit function of its own",
+    "call arguments": "these arguments of {function} are not read in kernels | {reason} | write it in other words",
+    "part": "{function} is given a part of an array | it takes whole arrays | copy the part by a loop",
+    "recursion": "{function} calls itself | a program has no calls | write the recursion as a loop",
+    "some paths": "some paths of {name} return a value and some return nothing | the result must have one structure"
+    " | return a value on every path",
+    "result": "{code}: a result has to be made of numbers and whole arrays | {programs} | return numbers and arrays",
 }
 
 
@@ -132,15 +104,13 @@ class Source:
         """Raise the error of this key that names the user's line."""
         code = ast.unparse(node).strip(".") if isinstance(node, ast.expr) else ""
         function = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        texts = (
-            text.format(**{"code": code, "function": function, "name": self.name, **fields}) for text in REFUSED[key]
-        )
-        self.error(node, *texts)
+        fields = {"code": code, "function": function, "name": self.name, "programs": PROGRAMS, **fields}
+        self.error(node, *(text.format(**fields) for text in REFUSED[key].split(" | ")))
 
     def fence(self, node: ast.AST, kind: str = "") -> NoReturn:
         """Refuse a piece of syntax."""
         kind = kind or type(node).__name__
-        thing, hint = SYNTAX.get(kind, (f"the syntax {kind}", "write it in other words"))
+        thing, hint = SYNTAX.get(kind, f"the syntax {kind} | write it in other words").split(" | ")
         self.error(node, f"{thing} cannot be differentiated in a kernel", PROGRAMS, hint)
 
     def error(self, node: ast.AST, what: str, why: str, hint: str) -> NoReturn:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from dualgrad.core.program import INT, Atom, Const, For, If, Statement, Store, Var, While, const, walk
 
@@ -110,7 +112,7 @@ class Statements(Expressions):
         start, paths = self.env, []
         for body in (s.body, s.orelse):
             self.env = dict(start)
-            _, block = self.apart(lambda body=body: self.block(body))
+            _, block = self.apart(partial(self.block, body))
             paths.append((self.env, block))
         (a, then), (b, orelse) = paths
         self.env = {name: Bound(bound.value, False) for name, bound in {**a, **b}.items()}
@@ -170,9 +172,9 @@ class Statements(Expressions):
         block = self.turn(body)
         self.b.block.append(While(cond, test, block, [], s.lineno))
 
-    def read_For(self, s: ast.For) -> None:
+    def read_For(self, s: Any) -> None:
         run = turns(self, s.iter)
-        if s.until:  # type: ignore[attr-defined]
+        if s.until:
             return self.counted(s, run)
         index = Var(s.target.id if isinstance(s.target, ast.Name) else "k", INT)
 
@@ -183,14 +185,14 @@ class Statements(Expressions):
         block = self.turn(body)
         self.b.block.append(For(index, run.start, run.stop, run.step, block, [], False, s.lineno))
 
-    def counted(self, s: ast.For, run: Turns) -> None:
+    def counted(self, s: Any, run: Turns) -> None:
         """A ``for`` that may be left early is a ``while`` with a counter."""
         count, element = from_zero(self, run)
         count, k = self.stable(count), Var("k", INT)
         self.b.bind(k, const(0))
 
         def test() -> Atom:
-            return self.fold("and_", [self.b.lt(k, count), *map(self.truth, s.until)])  # type: ignore[attr-defined]
+            return self.fold("and_", [self.b.lt(k, count), *map(self.truth, s.until)])
 
         def body() -> None:
             self.assign(s.target, element(k))

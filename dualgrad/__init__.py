@@ -1,0 +1,54 @@
+"""Exact derivatives, of any order, of the NumPy and Numba code you already have."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .api.forward import jacfwd, jvp, pushforward
+    from .api.linear_map import LinearMap
+    from .api.matrices import hessian, hvp, jacobian
+    from .api.reverse import grad, jacrev, linearize, pullback, value_and_grad, vjp
+    from .api.series import derivative, jet, taylor
+    from .core.errors import DualgradError
+    from .lifting import lifting
+    from .numbers.dual import Dual
+    from .numbers.jet import Jet
+
+# Where each public name lives; it is imported when it is first used.
+_PLACES = {
+    "api.forward": "jvp jacfwd pushforward",
+    "api.reverse": "vjp linearize grad value_and_grad jacrev pullback",
+    "api.linear_map": "LinearMap",
+    "api.matrices": "jacobian hessian hvp",
+    "api.series": "jet taylor derivative",
+    "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
+    "KernelError",
+    "lifting": "lifting",
+    "numbers.dual": "Dual",
+    "numbers.jet": "Jet",
+}
+_HOME = {name: place for place, names in _PLACES.items() for name in names.split()}
+
+__all__ = [  # noqa: F822
+    "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
+    "LostDerivativeError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian", "hvp", "jacfwd",
+    "jacobian", "jacrev", "jet", "jvp", "lifting", "linearize", "pullback", "pushforward", "taylor", "value_and_grad",
+    "vjp",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    place = _HOME.get(name)
+    if place is None:
+        raise AttributeError(f"module 'dualgrad' has no attribute {name!r}")
+    value = getattr(import_module(f".{place}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

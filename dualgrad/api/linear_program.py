@@ -1,0 +1,168 @@
+"""The program of a tape: each entry's linear word in a row, so that one can read it and its transpose.
+
+A scalar constant stands in the text, an array is a parameter; a write to memory becomes a
+new value (``clear`` the place, add what was scattered there), so the program has no memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import ndarray
+
+from dualgrad.core.build import Builder
+from dualgrad.core.program import Atom, Const, Program, Type, Var
+from dualgrad.core.words import WORDS
+from dualgrad.numbers.number import evaluate, plain
+from dualgrad.numbers.recorded import COPY, INPUT, STORE, ZERO, pattern_of
+from dualgrad.transforms.ssa import ssa
+from dualgrad.transforms.tidy import tidy
+from dualgrad.transforms.transpose import transposed
+
+if TYPE_CHECKING:
+    from .reverse import Recording
+
+STATIC = Type("shape", -1)
+
+
+class Written:
+    """A static argument as one writes it: ``1:``, ``(3, 2)``, ``None``."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __repr__(self) -> str:
+        return _index_text(self.value)
+
+
+def _index_text(value: Any) -> str:
+    if isinstance(value, slice):
+        parts = ["" if v is None else str(v) for v in (value.start, value.stop, value.step)]
+        return f"{parts[0]}:{parts[1]}" + (f":{parts[2]}" if parts[2] else "")
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, ndarray):
+        return np.array2string(value, separator=", ", threshold=6)
+    if isinstance(value, tuple) and any(isinstance(v, (slice, ndarray)) or v is ... for v in value):
+        return ", ".join(map(_index_text, value))
+    return repr(value)
+
+
+class _Rebuild:
+    """Writes the linear program of a recording."""
+
+    def __init__(self, recording: Recording, name: str):
+        self.recording, self.name = recording, name
+        self.b = Builder()
+        self.constants: dict[int, Var] = {}
+        self.held: list[Any] = []
+        self.values: list[Any] = []
+
+    def program(self) -> Program:
+        inputs = []
+        for step, residuals, refs in self.recording.tape.entries:
+            if step is INPUT:
+                dot = Var(f"x{len(inputs) + 1}_dot", _type(self.recording.call.primals[len(inputs)]))
+                inputs.append(dot)
+                self.values.append(dot)
+            elif step is ZERO:
+                self.values.append(Const(0.0, Type("float64")))
+            elif step is COPY:
+                self.values.append(self.read(refs[0]))
+            elif step is STORE:
+                self.store(*residuals, *refs)
+                self.values.append(None)
+            else:
+                self.values.append(self.inline(step, residuals, [*map(self.read, refs)], len(self.values)))
+        results = [Const(0.0, Type("float64")) if r is None else self.read(r) for r in self.recording.refs]
+        params = [*self.constants.values(), *inputs]
+        program = Program(f"{self.name}_linear", params, self.b.block, results, len(inputs))
+        return tidy(ssa(program))
+
+    def inline(self, step: Any, residuals: tuple[Any, ...], dots: list[Atom], slot: int) -> Atom:
+        """The statements of one step, its parameters replaced by what they are here."""
+        if slot in self.recording.tape.shapes and pattern_of(step).reduce:
+            shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
+            dots = [self.b.emit(WORDS["broadcast_to"], dot, shape) for dot in dots]
+        given = [*map(self.constant, residuals), *dots]
+        env: dict[Any, Atom] = dict(zip(step.linear.params, given, strict=True))
+        for s in step.linear.body:
+            args = tuple(env.get(a, a) if isinstance(a, Var) else a for a in s.args)
+            env[s.target] = self.b.emit(s.word, *args, **s.params)
+        (result,) = step.linear.results
+        return env.get(result, result) if isinstance(result, Var) else result
+
+    def constant(self, value: Any) -> Atom:
+        """Scalars and static arguments as literals, arrays as parameters."""
+        value = plain(value)
+        if isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool):
+            return Const(float(value), Type("float64"))
+        if isinstance(value, ndarray) and value.ndim == 0 and value.dtype.kind == "f":
+            return Const(float(value), Type("float64"))
+        if not isinstance(value, ndarray):
+            return Const(Written(value), STATIC)
+        if id(value) not in self.constants:
+            self.held.append(value)
+            self.constants[id(value)] = Var(f"c{len(self.constants) + 1}", _type(value))
+        return self.constants[id(value)]
+
+    def read(self, ref: Any) -> Atom:
+        """The tangent that a ref names, seen through its views."""
+        if type(ref) is not tuple:
+            return self.values[ref]
+        slot, chain = ref
+        value = self.values[slot]
+        for view, argument in chain:
+            value = self.b.emit(WORDS[view.__name__], value, Const(Written(argument), STATIC))
+        return value
+
+    def store(self, slot: int, chain: tuple[Any, ...], ref: Any) -> None:
+        """``slot[chain] = value`` as a new value of the slot."""
+        if len(chain) > 1:  # the place as one index into the flat memory
+            shape = self.recording.tape.shapes[slot][0]
+            place = np.arange(int(np.prod(shape))).reshape(shape)
+            for view, argument in chain:
+                place = view(place, argument)
+            index: Any = np.unravel_index(place, shape)
+        else:
+            index = chain[0][1]
+        at = Const(Written(index), STATIC)
+        shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
+        old = self.values[slot]
+        kept = old if isinstance(old, Const) else self.b.emit(WORDS["clear"], old, at)
+        self.values[slot] = kept if ref is None else self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, shape))
+
+
+def _type(value: Any) -> Type:
+    return Type(value.dtype.name, -1)
+
+
+def linear_program(recording: Recording, name: str) -> Program:
+    """The linear program of a recording: constants, then one tangent for each primal."""
+    return _Rebuild(recording, name if name.isidentifier() else "f").program()
+
+
+def transposed_program(recording: Recording, program: Program) -> Program:
+    """Its transpose: constants, then one cotangent for each result."""
+    block, cotangents, results = transposed(program, _shapes(recording, program))
+    constants = program.params[: len(program.params) - program.linear]
+    name = program.name.removesuffix("_linear") + "_transpose"
+    return tidy(ssa(Program(name, [*constants, *cotangents], block, results, len(cotangents))))
+
+
+def _shapes(recording: Recording, program: Program) -> dict[Var, Any]:
+    """The shape of each variable, by running the program on its constants and zeros."""
+    constants = _constants(recording)
+    tangents = [np.zeros(p.shape) for p in recording.call.primals]
+    values: dict[Any, Any] = dict(zip(program.params, [*constants, *tangents], strict=True))
+    for s in program.body:
+        args = [values[a] if isinstance(a, Var) else getattr(a.value, "value", a.value) for a in s.args]
+        values[s.target] = evaluate(s.word)(*args)
+    return {v: Const(Written(np.shape(value)), STATIC) for v, value in values.items()}
+
+
+def _constants(recording: Recording) -> list[Any]:
+    rebuild = _Rebuild(recording, "f")
+    rebuild.program()
+    return rebuild.held

@@ -1,0 +1,115 @@
+"""Jacobians, Hessians and products with them, composed of the two modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from dualgrad.core.errors import ArgumentError
+
+from .evaluate import Call
+from .forward import columns, jacfwd, jvp
+from .reverse import Recording, grad, jacrev, rows
+from .route import is_kernel, kernel_route
+
+
+def jacobian(
+    f: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    mode: str = "auto",
+    chunk: int | None = None,
+    executor: Any = None,
+) -> Callable[..., Any]:
+    """The Jacobian, of shape ``out.shape + in.shape``.
+
+    Parameters
+    ----------
+    f : callable
+    argnums : int or tuple of int
+        The arguments to differentiate by.
+    has_aux : bool
+        ``f`` returns ``(result, aux)``; the Jacobian comes with aux.
+    mode : {"auto", "fwd", "rev"}
+        By columns (`jacfwd`) or by rows (`jacrev`); "auto" takes rows where the result has fewer
+        entries than the arguments.
+    chunk : int, optional
+        At most so many directions or cotangents at once.
+    executor : optional
+        Anything with ``submit``; chunks of columns are given to it.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.jacobian(lambda x: np.array([x[0] * x[1], x[1]]))(np.array([2.0, 3.0]))
+    array([[3., 2.],
+           [0., 1.]])
+    """
+    if mode not in ("auto", "fwd", "rev"):
+        raise ArgumentError(f"jacobian: mode={mode!r}", hint='modes are "auto", "fwd" and "rev"')
+    if is_kernel(f):
+        return kernel_route("jacobian", f, argnums=argnums, mode=mode, chunk=chunk, executor=executor)
+    if mode == "fwd":
+        return jacfwd(f, argnums, has_aux, chunk=chunk, executor=executor)
+    if mode == "rev":
+        return jacrev(f, argnums, has_aux, chunk=chunk)
+
+    @wraps(f, updated=())
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        call = Call("jacobian", f, args, argnums, kwargs)
+        inputs = sum(p.size for p in call.primals)
+        if inputs <= 1 or executor is not None or any(p.dtype.kind == "c" for p in call.primals):
+            return columns(call, has_aux, chunk, executor)
+        with np.errstate(all="ignore"):
+            recording = Recording(call, has_aux)
+            if sum(int(np.prod(np.shape(v))) for v in recording.values) < inputs:
+                found = rows(recording, chunk)
+                return (found, recording.aux) if has_aux else found
+        return columns(call, has_aux, chunk)
+
+    return matrix
+
+
+def hessian(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None) -> Callable[..., Any]:
+    """The Hessian, forward over reverse; of shape ``out.shape + in.shape + in.shape``.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    if is_kernel(f):
+        return kernel_route("hessian", f, argnums=argnums, chunk=chunk)
+    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux, chunk=chunk)
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """Product of the Hessian of a scalar function with a vector, without the Hessian: jvp of grad.
+
+    Parameters
+    ----------
+    f : callable
+        A real scalar-valued function of the primals.
+    primals, tangents : tuple
+        As for `jvp`.
+
+    Returns
+    -------
+    array, or tuple of arrays
+        Shaped like the gradient: an array for one primal, a tuple for several.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    array([6., 0.])
+    """
+    primals = tuple(primals)
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tuple(tangents))[1]

@@ -1,0 +1,341 @@
+"""The laws of differentiation over random kernels: what nobody thought of writing down in `kernels`.
+
+Each kernel goes through every transform, each program is checked after each one, and the
+generated source is run as plain Python beside differences of the original.  ``python
+tests/test_kernel_fuzz.py 1000 500`` runs five hundred kernels from seed 1000 on and shrinks
+what fails.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import traceback
+from collections import Counter
+
+import numpy as np
+import pytest
+from kernel_fuzzer import Original, Sample, function, sample, shrunk
+from numba import njit, typeof
+from test_kernel_laws import JET, PULL, PUSH, derived, dot, flat, is_real, leaves, random_like, shifted, tree_map
+
+from dualgrad.api import chain
+from dualgrad.core import printer
+from dualgrad.core.check import check
+from dualgrad.core.errors import KernelError
+from dualgrad.kernel import Transform
+from dualgrad.read import read_kernel, types_of
+from dualgrad.transforms.jet import jet
+from dualgrad.transforms.jvp import jvp
+from dualgrad.transforms.linearize import linearize
+from dualgrad.transforms.ssa import ssa
+from dualgrad.transforms.transpose import transpose
+
+FEW, MANY, COMPILED = 60, 5000, 2
+DIRECTIONS = 3
+
+
+class Unsuitable(Exception):
+    """A kernel whose differences say nothing: other decisions nearby, or too much noise."""
+
+
+class Case:
+    """One kernel, its derivatives as they are asked for, and how well they have to agree."""
+
+    def __init__(self, found: Sample, f):
+        self.sample, self.f, self.args = found, f, found.args
+        self.original = Original(found)
+        self.tangents = random_like(self.args, 1)
+        self.h = 2e-2 if found.single else 1e-3
+        self.loose = 3e-3 if found.single else 0.0
+        self.out, self.dots = self.run([PUSH], self.args, self.tangents)
+        self.cts = random_like(self.out, 2)
+
+    def run(self, steps, *args):
+        """A chain at these arguments; what it was given must not change, and the results are the caller's own."""
+        before = tree_map(np.copy, args)
+        with np.errstate(all="ignore"):
+            result = derived(self.f, steps, *args)(*args)
+        for a, b in zip(leaves(args), leaves(before), strict=True):
+            assert np.array_equal(a, b), f"{steps} changes an argument"
+        arrays = [a for a in leaves(args) if isinstance(a, np.ndarray)]
+        assert not any(np.shares_memory(a, b) for a in arrays for b in leaves(result) if isinstance(b, np.ndarray))
+        return result
+
+    def results(self, args):
+        """The original's real results as one vector, and its decisions."""
+        found, decisions = self.original(args)
+        assert len(found) == len(leaves(self.out)), "the derivative has another number of results"
+        real = [np.ravel(a).astype(float) for a, b in zip(found, leaves(self.out), strict=True) if is_real(b)]
+        return np.concatenate(real) if real else np.zeros(0), decisions
+
+    def same_decisions(self):
+        at = [self.results(shifted(self.args, self.tangents, k * self.h))[1] for k in (0, -2, -1, 1, 2)]
+        if any(d != at[0] for d in at):
+            raise Unsuitable("decisions")
+
+    def agree(self, found, wanted, tolerance=1e-9, scale=None):
+        """Equal up to the tolerance, relative to the largest number around."""
+        found, wanted = np.asarray(found, float), np.asarray(wanted, float)
+        assert found.shape == wanted.shape
+        scale = 1 + max(np.abs(wanted), default=0.0) if scale is None else scale
+        np.testing.assert_allclose(found / scale, wanted / scale, rtol=0, atol=max(tolerance, self.loose))
+
+    def differences(self, f, found, *directed):
+        """``found`` is the derivative of ``f`` along the tangents; how exact differences are is seen by halving the step."""
+
+        def five_points(h):
+            at = {k: f(h * k) for k in (-2, -1, 1, 2)}
+            return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
+
+        coarse, fine = five_points(self.h), five_points(self.h / 2)
+        scale = 1 + max(np.abs(fine), default=0.0)
+        noise = max(np.abs(coarse - fine), default=0.0) / scale
+        if noise > (1e-2 if self.sample.single else 1e-5):
+            raise Unsuitable("noise")
+        self.agree(found, fine, 1e-7 + 2 * noise, scale)
+
+    def along(self, h):
+        return shifted(self.args, self.tangents, h)
+
+
+# The laws; each raises where it does not hold
+
+
+def pushforward_is_the_directional_derivative_of_the_original(c):
+    value, _ = c.results(c.args)
+    c.agree(flat(c.out), value, 1e-12)
+    for x, y in zip(leaves(c.out), c.original(c.args)[0], strict=True):
+        assert is_real(x) or np.array_equal(x, y)
+    c.differences(lambda h: c.results(c.along(h))[0], flat(c.dots))
+
+
+def pullback_is_the_adjoint_of_the_pushforward(c):
+    value, back = c.run([PULL], c.args, c.cts)
+    np.testing.assert_array_equal(flat(value), flat(c.out))
+    c.agree([dot(c.tangents, back)], [dot(c.cts, c.dots)])
+
+
+def forward_over_reverse_is_the_derivative_of_the_pullback(c):
+    back = derived(c.f, [PULL], c.args, c.cts)
+    point, direction = (c.args, c.cts), (c.tangents, tree_map(lambda a: a * 0, c.cts))
+    _, dots = c.run([PULL, PUSH], point, direction)
+    c.differences(lambda h: flat(back(c.along(h), c.cts)), flat(dots))
+
+
+def reverse_over_reverse_is_the_adjoint_of_forward_over_reverse(c):
+    point = (c.args, c.cts)
+    direction = random_like(point, 3)
+    out, dots = c.run([PULL, PUSH], point, direction)
+    cts = random_like(out, 4)
+    _, back = c.run([PULL, PULL], point, cts)
+    c.agree([dot(direction, back)], [dot(cts, dots)])
+
+
+def reverse_over_forward_is_the_adjoint_of_forward_over_forward(c):
+    point = (c.args, c.tangents)
+    direction = random_like(point, 5)
+    out, dots = c.run([PUSH, PUSH], point, direction)
+    cts = random_like(out, 6)
+    _, back = c.run([PUSH, PULL], point, cts)
+    c.agree([dot(direction, back)], [dot(cts, dots)])
+
+
+def jets_are_nested_pushforwards(c):
+    second = random_like(c.args, 7)
+    series = tree_map(lambda t, s: np.stack([t, s, 0 * t]) if is_real(t) else t, c.tangents, second)
+    out, coefficients = c.run([JET], c.args, series)
+    np.testing.assert_array_equal(flat(out), flat(c.out))
+    direction = (c.tangents, tree_map(lambda s: 2 * s if is_real(s) else s, second))
+    _, (_, again) = c.run([PUSH, PUSH], (c.args, c.tangents), direction)
+    rows = [a for a in leaves(coefficients) if is_real(a)]
+    if rows:
+        c.agree(np.concatenate([np.ravel(a[0]) for a in rows]), flat(c.dots))
+        c.agree(np.concatenate([np.ravel(a[1]) for a in rows]), flat(again) / 2)
+
+
+def third_coefficient_is_a_third_of_the_derivative_of_the_second(c):
+    series = tree_map(lambda t: np.stack([t, 0 * t, 0 * t]) if is_real(t) else t, c.tangents)
+    taylor = derived(c.f, [JET], c.args, series)
+
+    def order(k, args):
+        _, coefficients = taylor(args, series)
+        rows = [np.ravel(a[k - 1]).astype(float) for a in leaves(coefficients) if is_real(a)]
+        return np.concatenate(rows) if rows else np.zeros(0)
+
+    c.differences(lambda h: order(2, c.along(h)), 3 * order(3, c.args))
+
+
+def directions_are_single_pushforwards(c):
+    read = read_kernel(c.f, types_of([typeof(a) for a in c.args]))
+    program = ssa(read.program)
+    active = tuple(v.type.differentiable for v in program.params)
+    many = check(jvp(program, active, DIRECTIONS))
+    tangents = [random_like(c.args, 10 + k) for k in range(DIRECTIONS)]
+    stacked = [np.stack(parts, -1) for parts in zip(*map(leaves, tangents), strict=True) if is_real(parts[0])]
+    values = text_of(many)(*(a.copy() if isinstance(a, np.ndarray) else a for a in c.args), *stacked)
+    dots = values[len(program.results) :]
+    for k, t in enumerate(tangents):
+        _, wanted = c.run([PUSH], c.args, t)
+        c.agree(flat(tuple(np.asarray(d)[..., k] for d in dots)), flat(wanted), 1e-12)
+
+
+def jacobians_are_the_pushforward_in_both_modes(c):
+    chosen = tuple(k for k, a in enumerate(c.args) if is_real(a))
+    columns = c.run([Transform("jacobian", (chosen, "fwd"))], *c.args)
+    rows = c.run([Transform("jacobian", (chosen, "rev"))], *c.args)
+    c.agree(flat(rows), flat(columns))
+    real = [n for n, out in enumerate(leaves(c.out)) if is_real(out)]
+    count = len(chosen)
+    parts = [leaves(columns)[n * count : (n + 1) * count] for n in range(len(leaves(c.out)))]
+    for n, dots in zip(real, [leaves(c.dots)[n] for n in real], strict=True):
+        total = sum(np.tensordot(j, c.tangents[k], np.ndim(c.tangents[k])) for j, k in zip(parts[n], chosen, strict=True))
+        c.agree(np.ravel(total), np.ravel(dots))
+
+
+def programs_are_legal_after_every_pass(c):
+    program = check(ssa(read_kernel(c.f, types_of([typeof(a) for a in c.args])).program))
+    active = tuple(v.type.differentiable for v in program.params)
+    check(jvp(program, active))
+    check(jet(program, active))
+    split = linearize(program, active)
+    check(split.forward())
+    linear = check(split.linear())
+    like = dict(zip(linear.params[len(linear.params) - linear.linear :], split.program.params, strict=False))
+    if not any(v.type.rank for v in like):
+        check(transpose(linear, like))
+
+
+LAWS = [
+    pushforward_is_the_directional_derivative_of_the_original,
+    pullback_is_the_adjoint_of_the_pushforward,
+    forward_over_reverse_is_the_derivative_of_the_pullback,
+    reverse_over_reverse_is_the_adjoint_of_forward_over_reverse,
+    reverse_over_forward_is_the_adjoint_of_forward_over_forward,
+    jets_are_nested_pushforwards,
+    third_coefficient_is_a_third_of_the_derivative_of_the_second,
+    directions_are_single_pushforwards,
+    jacobians_are_the_pushforward_in_both_modes,
+    programs_are_legal_after_every_pass,
+]
+
+
+def text_of(program):
+    """The program's source run as Python; the results as a tuple."""
+    import math
+
+    names = {"np": np, "math": math}
+    slots = range(len(program.results))
+    text = printer.to_source(program, returns="return (" + "".join(f"{{{k}}}, " for k in slots) + ")")
+    exec(compile(text, "<program>", "exec"), names)
+    return names[program.name]
+
+
+def outcome(found: Sample, laws=None):
+    """None where all laws hold, the reason where a kernel is unsuitable, else ``(law, error, trace)``."""
+    reasons = []
+    with function(found.source) as f:
+        law = None
+        try:
+            case = Case(found, f)
+            case.same_decisions()
+            for law in laws or LAWS:
+                try:
+                    law(case)
+                except Unsuitable as why:
+                    reasons.append(str(why))
+        except Unsuitable as why:
+            reasons.append(str(why))
+        except Exception as error:
+            name = law.__name__ if law else "reading"
+            return name, type(error), traceback.format_exc()
+    return reasons or None
+
+
+def is_failure(result):
+    return isinstance(result, tuple)
+
+
+def report(found: Sample, result, shrink=True) -> str:
+    """What failed, at which seed, and the smallest kernel found that fails alike."""
+    law, error, trace = result
+    wanted = [f for f in LAWS if f.__name__ == law] or [LAWS[0]]
+
+    def alike(candidate):
+        r = outcome(candidate, wanted)
+        return is_failure(r) and r[1] is error and r[0] == law
+
+    if shrink:
+        found = shrunk(found, alike)
+        again = outcome(found, wanted)
+        trace = again[2] if is_failure(again) else trace
+    return f"{law}: {error.__name__}\n{trace}\n{found}"
+
+
+@pytest.fixture(autouse=True)
+def _checked(monkeypatch):
+    check_every_step(monkeypatch.setattr)
+
+
+def check_every_step(setattr):
+    """Every program that a chain makes goes through the checker."""
+    plain = chain.read_chain
+
+    def checked(*args):
+        f = plain(*args)
+        check(f.program)
+        return f
+
+    setattr(chain, "read_chain", checked)
+
+
+def test_random_kernels_obey_the_laws(pytestconfig):
+    reasons: Counter = Counter()
+    count = MANY if pytestconfig.getoption("--long") else FEW
+    for seed in range(count):
+        found = sample(seed)
+        result = outcome(found)
+        if is_failure(result):
+            pytest.fail(report(found, result), pytrace=False)
+        reasons.update(result or ["all"])
+    assert reasons["all"] > 0.6 * count, reasons
+
+
+@pytest.mark.kernel
+def test_compiled_random_kernels_give_what_the_text_gives(pytestconfig):
+    for seed in range(20 if pytestconfig.getoption("--long") else COMPILED):
+        found = sample(seed)
+        with function(found.source) as f:
+            case = Case(found, f)
+            compiled_agrees(case)
+
+
+def compiled_agrees(c):
+    """The pullback's text compiled by numba, with its helpers in place, against the same text run as Python."""
+    generated = chain.generate(c.f, (PULL,), (typeof(c.args), typeof(c.cts)))
+    names: dict = {}
+    exec(compile(generated.source, "<compiled>", "exec"), names)
+    text = names[generated.entry]
+    for x, y in zip(leaves(njit(text)(c.args, c.cts)), leaves(text(c.args, c.cts)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-12 + c.loose)
+
+
+def main(first, count, shrink=True):
+    """Run many; print each failure and a summary."""
+    check_every_step(setattr)
+    reasons: Counter = Counter()
+    for seed in range(first, first + count):
+        found = sample(seed)
+        result = outcome(found)
+        if is_failure(result):
+            reasons[f"FAILED {result[0]} {result[1].__name__}"] += 1
+            print("=" * 100, report(found, result, shrink), sep="\n", flush=True)
+        else:
+            reasons.update(result or ["all"])
+    print(reasons)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), "fast" not in sys.argv)
+
+__all__ = ["KernelError", "random"]
