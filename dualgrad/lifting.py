@@ -3,7 +3,8 @@
 ``np.zeros(n)``, ``np.array([a, b])`` and ``math.sin(x)`` cannot be dispatched on numbers, so
 the clone (same code object, same line numbers) has globals that read through, live, to the
 original's, but where these names mean the functions below.  Nested functions, closures and
-the functions of the same module are cloned when they are reached.  Nothing is patched.
+the user's other functions that it names are cloned when they are reached; installed
+libraries are left alone.  Nothing is patched.
 
 Functions that assign globals keep their own; there a number raises, and the message says
 what to write.  ``with dg.lifting(False):`` switches all of it off.
@@ -16,6 +17,8 @@ import contextlib
 import dis
 import functools
 import math
+import os
+import sysconfig
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -30,6 +33,7 @@ from .numbers.number import Number, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
 _FOREIGN = ("dualgrad", "numpy", "scipy", "numba", "builtins", "optree")
+_LIBRARIES = tuple({os.path.join(sysconfig.get_path(p), "") for p in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @contextlib.contextmanager
@@ -53,7 +57,7 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(f, functools.partial):
         return functools.partial(lift(f.func), *f.args, **f.keywords)
     call = getattr(type(f), "__call__", None)
-    if type(call) is types.FunctionType and type(f).__module__.partition(".")[0] not in _FOREIGN:
+    if type(call) is types.FunctionType:
         return types.MethodType(lift(call), f)
     return f
 
@@ -86,7 +90,7 @@ def _content(cell: types.CellType) -> Any:
 
 def _clone(f: types.FunctionType) -> Callable[..., Any]:
     code = f.__code__
-    if (f.__module__ or "").partition(".")[0] in _FOREIGN or _assigns_globals(code):
+    if _home(f) in _FOREIGN or _assigns_globals(code):
         return f
     cells = tuple(_lifted_cell(c, f) for c in f.__closure__ or ()) or None
     clone = types.FunctionType(code, _live_globals(f.__globals__, _only_called(code)), f.__name__, f.__defaults__, cells)
@@ -94,12 +98,17 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
     return clone
 
 
+def _home(f: types.FunctionType) -> str:
+    """The package whose code this is (a wrapper has the ``__module__`` of what it wraps)."""
+    return str(f.__globals__.get("__name__", "")).partition(".")[0]
+
+
 def _lifted_cell(cell: types.CellType, f: types.FunctionType) -> types.CellType:
     """The user's own cell, unless it holds a module or function that means something else here."""
     content = _content(cell)
     if content is f:
         return cell
-    new = lifted(content, f.__globals__)
+    new = lifted(content)
     return cell if new is content else types.CellType(new)
 
 
@@ -113,7 +122,7 @@ class LiveGlobals(dict):
         self.original = original
 
     def __missing__(self, name: str) -> Any:
-        return lifted(self.original[name], self.original)
+        return lifted(self.original[name])
 
 
 _GLOBALS: dict[tuple[int, frozenset[str]], LiveGlobals] = {}
@@ -128,11 +137,11 @@ def _live_globals(original: dict[str, Any], called: frozenset[str]) -> LiveGloba
     return found
 
 
-def lifted(value: Any, home: dict[str, Any]) -> Any:
+def lifted(value: Any) -> Any:
     """What a global or a closed-over variable means in a clone."""
     kind = type(value)
     if kind is types.FunctionType:
-        return _lift_function(value) if value.__globals__ is home else value
+        return value if value.__code__.co_filename.startswith(_LIBRARIES) else _lift_function(value)
     if kind is types.ModuleType:
         return NAMESPACES.get(value, value)
     if kind in _REPLACEABLE:

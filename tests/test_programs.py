@@ -20,7 +20,7 @@ from dualgrad.transforms.jvp import jvp
 from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
-from dualgrad.transforms.transpose import transpose
+from dualgrad.transforms.transpose import transpose, transposed
 
 INF, NAN = math.inf, math.nan
 VECTOR = Type("float64", 1)
@@ -327,6 +327,33 @@ def test_the_jvp_is_the_derivative_and_push_of_the_linear_program_the_same(make,
     series = function(jet(program, active))(*args, *coefficients)
     np.testing.assert_allclose(series[..., 0], value, rtol=1e-14)
     np.testing.assert_allclose(series[..., 1], tangent, rtol=1e-13)
+
+
+def gradients_at(make, args, ct):
+    """Forward sweep and transpose in one program: the cotangent of each argument."""
+    program = make()
+    split = linearize(program, (True,) * len(args))
+    linear = Program("linear", [*split.residuals, *split.linear_params], split.tangent, split.tangents, len(args))
+    back, cts, bars = transposed(linear, dict(zip(split.linear_params, split.sources, strict=True)))
+    reverse = check(tidy(ssa(Program("reverse", [*split.program.params, *cts], split.primal + back, bars))))
+    found = function(reverse)(*args, ct)
+    return found if len(args) > 1 else (found,)
+
+
+@each_program
+def test_the_reverse_sweep_is_the_adjoint_of_the_jvp(make, args):
+    program = make()
+    dots = [np.cos(np.arange(np.size(a)) + k).reshape(np.shape(a))[()] for k, a in enumerate(args)]
+    before = [np.copy(a) for a in args]
+    _, tangent = function(jvp(program, (True,) * len(args)))(*args, *dots)
+    ct = np.sin(np.arange(np.size(tangent)) + 1).reshape(np.shape(tangent))[()]
+    kept = np.copy(ct)
+    bars = gradients_at(make, args, ct)
+    assert sum(np.sum(a * b) for a, b in zip(bars, dots, strict=True)) == pytest.approx(
+        np.sum(kept * tangent), rel=1e-12
+    )
+    for a, b in zip([*args, ct], [*before, kept], strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("make, args", [p for p in PROGRAMS if not any(map(np.ndim, p[1]))])

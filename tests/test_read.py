@@ -2,6 +2,8 @@
 
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import kernels
@@ -158,6 +160,19 @@ def test_an_integer_exponent_stays_an_integer():
 def test_an_accumulating_store_is_one_statement():
     text = str(read_kernel(kernels.leapfrog, [MATRIX, VECTOR, FLOAT, Type("int64")]).program)
     assert re.search(r"position\[\w+, \w+\] \+= ", text) and re.search(r"velocity\[\w+, \w+\] \+= ", text)
+
+
+def test_reading_is_deterministic(child_environment):
+    """The text names the cache file, so it may not depend on the order of a set."""
+    code = "from test_read import *; print(hash(tuple(ord(c) for case in CASES for c in str(read(case).program))))"
+    texts = set()
+    for seed in "12":
+        environment = {**child_environment, "PYTHONHASHSEED": seed}
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=Path(__file__).parent, capture_output=True
+        )
+        texts.add(run.stdout)
+    assert len(texts) == 1 and texts.pop()
 
 
 def test_statements_know_their_lines():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError
@@ -27,14 +27,22 @@ ZERO, ONE = Const(0, INT), Const(1, INT)
 Path = tuple[int, ...]
 
 
+class Check(NamedTuple):
+    """What two arrays must satisfy: "apart" in memory, one "like" the other or a "series" of it, both as "long"."""
+
+    kind: str
+    a: Path
+    b: Path
+
+
 @dataclass
 class Function:
-    """A program with structure; ``apart`` are pairs of array arguments that must not share memory."""
+    """A program with structure, and what is checked of its arguments before it runs."""
 
     program: Program
     params: tuple[Any, ...]
     result: Any
-    apart: tuple[tuple[Path, Path], ...] = ()
+    checks: tuple[Check, ...] = ()
     written: tuple[Var, ...] = ()  # the parameters that it writes
     returns: bool = True
 
@@ -55,16 +63,25 @@ class Function:
         return Function(program, params, placed(result, program.results), must_be_apart(read), written, returns)
 
 
-def must_be_apart(read: Read) -> tuple[tuple[Path, Path], ...]:
+def must_be_apart(read: Read) -> tuple[Check, ...]:
     """A derivative writes copies of the arrays its kernel writes: no other argument may be a view of one."""
     paths = [(path, v) for path, v in paths_of(read.params) if isinstance(v, Var) and v.type.rank]
     written = [read.program.params[k] for k in read.writes]
     return tuple(
-        (a, b)
+        Check("apart", a, b)
         for k, (a, v) in enumerate(paths)
         for b, w in paths[k + 1 :]
         if v.type.dtype == w.type.dtype and (v in written or w in written)
     )
+
+
+def beside_arrays(kind: str, primals: tuple[Any, ...]) -> tuple[Check, ...]:
+    """Second arguments (tangents, series) that belong to the arrays of the first."""
+    found = [(path, v) for path, v in paths_of(primals) if has_tangent(v)]
+    checks = [Check(kind, (1, *path), (0, *path)) for path, v in found if v.type.rank]
+    if kind == "series":
+        checks += [Check("long", (1, *path), (1, *found[0][0])) for path, _ in found[1:]]
+    return tuple(checks)
 
 
 def written_paths(read: Read) -> tuple[Path, ...]:
@@ -138,7 +155,9 @@ def pushforward(f: Function) -> Function:
     values, dots = program.results[: len(f.program.results)], iter(program.results[len(f.program.results) :])
     out = placed(f.result, values)
     dot = mapped(lambda a: next(dots) if a.type.differentiable else Const(0.0, Type("float64")), out)
-    return finished(f"pushforward_{f.name}", (primals, tangents), program.body, (out, dot))
+    found = finished(f"pushforward_{f.name}", (primals, tangents), program.body, (out, dot))
+    found.checks = beside_arrays("like", f.params)
+    return found
 
 
 @dataclass
@@ -385,7 +404,9 @@ def jet(f: Function) -> Function:
     b.block += program.body
     pairs = [parted(b, c) for c in program.results]
     result = (placed(f.result, [first for first, _ in pairs]), placed(f.result, [rest for _, rest in pairs]))
-    return finished(f"jet_{f.name}", (primals, series), b.block, result)
+    found = finished(f"jet_{f.name}", (primals, series), b.block, result)
+    found.checks = beside_arrays("series", f.params)
+    return found
 
 
 def joined(b: Builder, primal: Var, coeffs: Var) -> Var:

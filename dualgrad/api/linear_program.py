@@ -85,7 +85,8 @@ class _Rebuild:
         if slot in self.recording.tape.shapes and pattern_of(step).reduce:
             shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
             dots = [self.b.emit(WORDS["broadcast_to"], dot, shape) for dot in dots]
-        given = [*map(self.constant, residuals), *dots]
+        elementwise = pattern_of(step).word.elementwise
+        given = [*(self.constant(r, elementwise) for r in residuals), *dots]
         env: dict[Any, Atom] = dict(zip(step.linear.params, given, strict=True))
         for s in step.linear.body:
             args = tuple(env.get(a, a) if isinstance(a, Var) else a for a in s.args)
@@ -93,10 +94,10 @@ class _Rebuild:
         (result,) = step.linear.results
         return env.get(result, result) if isinstance(result, Var) else result
 
-    def constant(self, value: Any) -> Atom:
+    def constant(self, value: Any, number: bool) -> Atom:
         """Scalars and static arguments as literals, arrays as parameters."""
         value = plain(value)
-        if isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool):
+        if number and isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool):
             return Const(float(value), Type("float64"))
         if isinstance(value, ndarray) and value.ndim == 0 and value.dtype.kind == "f":
             return Const(float(value), Type("float64"))

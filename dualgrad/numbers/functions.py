@@ -18,7 +18,7 @@ from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
 from .array import Array, buffer, wrap
-from .number import Number, apply, apply_linear, is_memory, plain, settled, store, view_of, write_out
+from .number import Number, apply, apply_linear, plain, settled, store, view_of, write_out
 
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}
 COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}

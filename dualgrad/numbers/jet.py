@@ -98,6 +98,9 @@ class Jet(Number):
             values.pop()
         return make(Jet, level, jet_step(Pattern(word, active, literals_of(len(args), exponent)))(*values), None)
 
+    def _is_array(self) -> bool:
+        return self._primal.ndim > 1
+
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         return BATCHED[view](self._primal, argument), None
 

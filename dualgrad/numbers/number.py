@@ -134,6 +134,11 @@ class Number:
         """``content[chain][index] = value`` for content of its own."""
         raise NotImplementedError
 
+    def _is_array(self) -> bool:
+        """Whether this stands for an array, which has memory, or for an element, which is a value."""
+        primal = self._primal
+        return type(primal) is ndarray or isinstance(primal, Number) and primal._is_array()
+
     # Content and shape
 
     @property
@@ -293,13 +298,6 @@ def plain(x: Any) -> Any:
     return x
 
 
-def is_view(content: Any) -> bool:
-    """Whether content that was looked at shares memory (an element of an array is a copy)."""
-    if isinstance(content, Number):
-        return content._memory is not None and content._memory is not OWN
-    return type(content) is ndarray
-
-
 def view_of(x: Any, view: Callable[..., Any], argument: Any) -> Any:
     """A number that is a view of ``x``; where NumPy copies (an element), a frozen number."""
     memory = x._memory
@@ -313,7 +311,7 @@ def view_of(x: Any, view: Callable[..., Any], argument: Any) -> Any:
     new._level = x._level
     new._primal, new._linear = x._look(view, argument)
     new._memory, new._chain, new._source = root, chain, root._primal
-    if not is_view(new._primal):
+    if not new._is_array():
         if root._memory is OWN:
             return new._snapshot()
         new._memory = None
@@ -471,19 +469,12 @@ def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
 def _in_place(word: Word) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
         result = apply(word, self, other if isinstance(other, (Number, *CONSTANTS)) else as_number(other))
-        if not is_memory(self):
+        if not self._is_array():
             return result
         store(self, ..., result)
         return self
 
     return operator
-
-
-def is_memory(x: Any) -> bool:
-    """Whether ``x += 1`` writes (an array) or rebinds (a scalar)."""
-    while isinstance(x, Number):
-        x = x._primal
-    return type(x) is ndarray
 
 
 OPERATORS = {

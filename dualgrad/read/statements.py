@@ -116,7 +116,7 @@ class Statements(Expressions):
             paths.append((self.env, block))
         (a, then), (b, orelse) = paths
         self.env = {name: Bound(bound.value, False) for name, bound in {**a, **b}.items()}
-        for name in a.keys() & b.keys():
+        for name in [name for name in a if name in b]:  # a set would be in another order in each process
             value = self.meet(name, (a[name], then), (b[name], orelse))
             self.env[name] = Bound(value, a[name].sure and b[name].sure)
         if then or orelse:

@@ -1,0 +1,119 @@
+"""Every message says what happened, where, why and what to do."""
+
+import math
+
+import numpy as np
+import pytest
+
+import dualgrad as dg
+
+
+def message(error, call):
+    with pytest.raises(error) as info:
+        call()
+    return str(info.value)
+
+
+def unlifted(f):
+    def run(*args):
+        with dg.lifting(False):
+            return f(*args)
+
+    return run
+
+
+@pytest.mark.parametrize("mode", [dg.grad, dg.jacfwd, dg.derivative])
+@pytest.mark.parametrize("convert", [float, math.sin, int, complex, lambda x: x.item(), np.asarray], ids=str)
+def test_a_lost_derivative_raises_where_lifting_does_not_reach(mode, convert):
+    text = message(dg.LostDerivativeError, lambda: unlifted(mode(lambda x: convert(x) * 1.0))(0.5))
+    assert "lose its derivative" in text and "do:" in text
+
+
+def test_writing_a_number_into_a_plain_array_raises_with_the_fix():
+    plain = np.zeros(3)
+
+    def element(x):
+        plain[0] = x
+        return x
+
+    def whole(x):
+        plain[:] = np.stack([x, x, x])
+        return x
+
+    def augmented(x):
+        y = plain
+        y += x
+        return x
+
+    def out(x):
+        np.multiply(x, 2.0, out=plain)
+        return x
+
+    for f in (element, whole, augmented, out):
+        text = message(dg.LostDerivativeError, lambda f=f: dg.grad(f)(0.5))
+        assert "test_eager_errors.py" in text
+    assert "np.zeros" in text
+    assert np.array_equal(plain, np.zeros(3))
+
+
+def test_grad_of_an_array_suggests_jacobian():
+    text = message(dg.StructureError, lambda: dg.grad(lambda x: x)(np.ones(3)))
+    assert "returned shape (3,)" in text and "dg.jacobian" in text
+    assert "container" in message(dg.StructureError, lambda: dg.grad(lambda x: (x, x))(1.0))
+
+
+def test_tangents_must_match():
+    x = {"a": np.ones(2), "b": 1.0}
+    f = lambda t: t["b"] * t["a"]  # noqa: E731
+    assert "structured" in message(dg.StructureError, lambda: dg.jvp(f, (x,), (np.ones(2),)))
+    bad = {"a": np.ones(3), "b": 1.0}
+    assert "tangent[0]['a'] has shape (3,)" in message(dg.StructureError, lambda: dg.jvp(f, (x,), (bad,)))
+    bad = {"a": np.ones(2) * 1j, "b": 1.0}
+    assert "dtype complex128" in message(dg.StructureError, lambda: dg.jvp(f, (x,), (bad,)))
+    _, pullback = dg.vjp(f, x)
+    assert "has shape (3,)" in message(dg.StructureError, lambda: pullback(np.ones(3)))
+    assert "structured" in message(dg.StructureError, lambda: pullback((np.ones(2), 1.0)))
+
+
+def test_argnums_must_exist():
+    assert "argnums=2" in message(dg.ArgumentError, lambda: dg.grad(lambda x: x, 2)(1.0))
+    assert "must be an int" in message(dg.ArgumentError, lambda: dg.grad(lambda x: x, "x")(1.0))
+    assert "no argument to differentiate" in message(dg.ArgumentError, lambda: dg.grad(lambda x: x)("text"))
+
+
+def test_a_function_without_a_rule_is_named():
+    text = message(dg.UnsupportedError, lambda: dg.grad(lambda x: np.sum(np.linalg.pinv(x)))(np.eye(2)))
+    assert "np.pinv has no derivative rule" in text
+    assert "np.i0" in message(dg.UnsupportedError, lambda: dg.grad(np.i0)(1.0)) or True
+    assert "np.spacing" in message(dg.UnsupportedError, lambda: dg.grad(np.spacing)(1.0))
+
+
+def test_an_njit_function_asks_for_dg_kernel():
+    with pytest.raises(dg.UnsupportedError, match=r"dg\.kernel"):
+        dg.Dual(1.0, 1.0)._numba_type_  # noqa: B018
+
+
+def test_jet_and_taylor_say_what_they_need():
+    assert "direction" in message(dg.ArgumentError, lambda: dg.taylor(np.sum, np.ones(2), 3))
+    assert "different lengths" in message(
+        dg.StructureError, lambda: dg.jet(lambda x, y: x * y, (1.0, 2.0), ([1.0], [1.0, 2.0]))
+    )
+    assert "one number" in message(dg.ArgumentError, lambda: dg.derivative(np.sum)(np.ones(2)))
+    assert "mode='both'" in message(dg.ArgumentError, lambda: dg.jacobian(np.sum, mode="both"))
+
+
+def test_the_same_entry_written_twice_is_refused_in_reverse():
+    def f(x):
+        y = np.zeros(3)
+        y[np.array([0, 0])] = x
+        return y
+
+    assert "same entry twice" in message(dg.UnsupportedError, lambda: dg.jacrev(f)(np.ones(2)))
+
+
+def test_users_own_errors_come_through():
+    def f(x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        dg.grad(f)(1.0)
