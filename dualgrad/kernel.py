@@ -42,10 +42,12 @@ class Hooks:
 
     generate : (base, chain, argtypes) -> Generated, for a chain that is not empty
     interpret : (base, chain, args) -> the derived function's value at numbers
+    program : (base, chain, argtypes) -> the program that another kernel, which calls this one, reads in its place
     """
 
     generate: Callable[[Any, Chain, ArgTypes], Generated] = _not_set
     interpret: Callable[[Any, Chain, tuple[Any, ...]], Any] = _not_set
+    program: Callable[[Any, Chain, list[Any]], Any] = _not_set
 
 
 hooks = Hooks()
@@ -83,6 +85,9 @@ class Recipe:
 
     def interpret(self, args: tuple[Any, ...]) -> Any:
         return hooks.interpret(self.base, self.chain, args)
+
+    def program(self, argtypes: list[Any]) -> Any:
+        return hooks.program(self.base, self.chain, argtypes)
 
     def dispatcher(self) -> KernelDispatcher:
         """The one object of this recipe; it lives as long as the base."""

@@ -27,9 +27,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .numbers.array import buffer
-from .numbers.functions import array
-from .numbers.number import Number, plain
+from dualgrad.numbers.array import buffer
+from dualgrad.numbers.functions import array
+from dualgrad.numbers.number import Number, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
 _FOREIGN = ("dualgrad", "numpy", "scipy", "numba", "builtins", "optree")
@@ -72,7 +72,8 @@ def _lift_function(f: types.FunctionType) -> Callable[..., Any]:
         if code is f.__code__ and (not cells or cells == _contents(f)):
             return clone
     clone = _clone(f)
-    _CLONES[f] = f.__code__, _contents(f), clone
+    if clone is f:
+        _CLONES[f] = f.__code__, _contents(f), f
     return clone
 
 
@@ -92,24 +93,26 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
     code = f.__code__
     if _home(f) in _FOREIGN or _assigns_globals(code):
         return f
-    cells = tuple(_lifted_cell(c, f) for c in f.__closure__ or ()) or None
+    cells = tuple(map(_new_cell, f.__closure__ or ()))
     clone = types.FunctionType(code, _live_globals(f.__globals__, _only_called(code)), f.__name__, f.__defaults__, cells)
     clone.__kwdefaults__, clone.__qualname__, clone.__module__ = f.__kwdefaults__, f.__qualname__, f.__module__
+    _CLONES[f] = code, _contents(f), clone  # before the cells are filled: functions may name each other
+    for new, old in zip(cells, f.__closure__ or ()):
+        if new is not old:
+            new.cell_contents = lifted(old.cell_contents)
     return clone
+
+
+def _new_cell(cell: types.CellType) -> types.CellType:
+    """The user's own cell, unless it holds a module or function that may mean something else here."""
+    kind = type(_content(cell))
+    liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType)
+    return types.CellType() if liftable else cell
 
 
 def _home(f: types.FunctionType) -> str:
     """The package whose code this is (a wrapper has the ``__module__`` of what it wraps)."""
     return str(f.__globals__.get("__name__", "")).partition(".")[0]
-
-
-def _lifted_cell(cell: types.CellType, f: types.FunctionType) -> types.CellType:
-    """The user's own cell, unless it holds a module or function that means something else here."""
-    content = _content(cell)
-    if content is f:
-        return cell
-    new = lifted(content)
-    return cell if new is content else types.CellType(new)
 
 
 class LiveGlobals(dict):
@@ -245,8 +248,8 @@ def _log(x: Any, base: Any = None) -> Any:
 
 
 def _erf(x: Any) -> Any:
-    from .core.words import WORDS
-    from .numbers.number import apply
+    from dualgrad.core.words import WORDS
+    from dualgrad.numbers.number import apply
 
     return apply(WORDS["erf"], x)
 

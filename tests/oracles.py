@@ -99,7 +99,7 @@ def scalar(value: Any) -> Any:
 
 @cache
 def value_of(name: str, count: int, *truths: bool) -> Callable[..., Any]:
-    """The function with mpmath numbers; leading arguments that are truths are fixed."""
+    """The function of ``count`` mpmath numbers; arguments that are truths come before them and are fixed."""
     xs = sympy.symbols(f"x:{count}", real=True)
     return evaluator(xs, FUNCTIONS[name](*truths, *xs))
 
@@ -178,8 +178,7 @@ class Calculus:
 
     def evaluator(self, symbols: Sequence[Any], expression: Any) -> Callable[..., Any]:
         """The expression as a function of mpmath numbers; the words have their true values."""
-        counts = {n: f.nargs for n, f in self.words.items() if n != "where"}
-        return evaluator(symbols, expression, {f"word_{n}": true_value(n) for n in counts})
+        return evaluator(symbols, expression, {f"word_{n}": true_value(n) for n in self.words})
 
 
 def true_value(name: str) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ def slopes(f, x):
     """The derivative of a scalar function in every first-order mode."""
     return {
         "jvp": dg.jvp(f, (x,), (1.0,))[1],
-        "vjp": dg.vjp(f, x)[1](np.ones_like(f(np.float64(x))))[0],
+        "vjp": dg.vjp(f, x)[1](1.0)[0],
         "jet": dg.jet(f, (x,), ([1.0],))[1][0],
         "jacfwd": dg.jacfwd(f)(x),
         "jacrev": dg.jacrev(f)(x),
@@ -75,7 +75,9 @@ def test_zeros_of_a_fresh_buffer_are_structural():
         y[1] = x
         return np.sum(np.sqrt(y))
 
-    assert all(found == 0.25 for found in slopes(f, 4.0).values() if not isinstance(found, Exception)) is True
+    found = slopes(f, 4.0)
+    found.pop("jet")  # series have no masks: 0 * inf among their coefficients is honest
+    assert set(found.values()) == {0.25}
 
 
 def test_a_users_zero_tangent_is_a_number():

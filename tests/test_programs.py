@@ -78,9 +78,20 @@ def running_product():
     return Program("running_product", [x], b.block, [out])
 
 
+def forgotten():
+    """An entry that is overwritten with a constant, then read."""
+    x = Var("x", VECTOR)
+    b = Builder()
+    out = b.copy(x, name="out")
+    first = b.load(out, ZERO)
+    b.store(out, (ZERO,), 2.0)
+    b.store(out, (ONE,), b.mul(b.load(out, ZERO), b.mul(first, first)), accumulate=True)
+    return Program("forgotten", [x], b.block, [out])
+
+
 PROGRAMS = [
     (horner, (np.array([0.5, -2.0, 1.5, 0.7]), 0.9)), (newton, (2.3,)), (softened, (0.6, 0.4)), (softened, (-1.6, 0.4)),
-    (running_product, (np.array([0.5, -2.0, 1.5]),)),
+    (running_product, (np.array([0.5, -2.0, 1.5]),)), (forgotten, (np.array([0.5, -2.0, 1.5]),)),
 ]  # fmt: skip
 each_program = pytest.mark.parametrize("make, args", PROGRAMS, ids=[f"{m.__name__}{len(a)}" for m, a in PROGRAMS])
 
@@ -240,15 +251,21 @@ def loop(start=ZERO, carry=()):
     return For(Var("i", INT), start, WHOLE, ONE, [], list(carry))
 
 
-BROKEN = {
-    "bound twice": [ADD, ADD],
-    "is read where it is not bound": [Let(X, WORDS["neg"], (Y,))],
-    "should be float64": [Let(Var("z", INT), WORDS["add"], (X, X))],
-    "cannot be stored": [Store(ARRAY, (WHOLE,), WHOLE)],
-    "types differ": [loop(carry=[Carry(Var("c", INT), X, X, Var("d", INT))])],
-}
+C, D, WHOLE_SUM = Var("c", FLOAT), Var("d", FLOAT), Var("c", INT)
+BROKEN = [
+    ("is bound twice", [ADD, ADD]),
+    ("is bound twice", [If(const(True), [ADD], [ADD])]),
+    ("should be float64", [Let(WHOLE_SUM, WORDS["add"], (X, X))]),
+    ("cannot be stored", [Store(ARRAY, (WHOLE,), WHOLE)]),
+    ("cannot be stored", [Store(ARRAY, (WHOLE, WHOLE), X)]),
+    ("types differ", [loop(carry=[Carry(C, WHOLE, C, D)])]),
+    ("types differ", [loop(carry=[Carry(C, X, WHOLE, D)])]),
+    ("types differ", [loop(carry=[Carry(C, X, C, Var("d", INT))])]),
+    ("types differ", [If(const(True), [], [], [Join(D, X, WHOLE)])]),
+]
 PLACES = {
     "a loop's bound": [loop(start=Y)],
+    "a let": [Let(D, WORDS["neg"], (Y,))],
     "a store": [Store(ARRAY, (Y,), X)],
     "a carry's next value": [loop(carry=[Carry(Var("c", FLOAT), X, Y, Var("d", FLOAT))])],
     "a test": [If(Var("t", FLOAT), [], [])],
@@ -259,12 +276,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("message", BROKEN)
-def test_the_checker_says_which_rule_a_program_breaks(message):
-    body = BROKEN[message]
-    params = [ARRAY, WHOLE, *([] if message == "is read where it is not bound" else [X])]
+@pytest.mark.parametrize("message, body", BROKEN, ids=[f"{m}-{k}" for k, (m, _) in enumerate(BROKEN)])
+def test_the_checker_says_which_rule_a_program_breaks(message, body):
     with pytest.raises(ProgramError, match=message):
-        check(Program("f", params, body, []))
+        check(Program("f", [ARRAY, WHOLE, X], body, []))
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -146,5 +146,7 @@ def tuple_text(structure: Any) -> str:
 
 def program_of(base: Any, chain: Chain, argtypes: list[Any]) -> Read:
     """What the reader puts in place of a call to a derived kernel."""
+    if not chain:
+        return read_kernel(base, argtypes)
     f = read_chain(base, chain, argtypes)
     return Read(f.program, f.params, f.result, ())

@@ -18,7 +18,7 @@ from dualgrad.numbers.recorded import Recorded, Tape, pull
 from .evaluate import Call, fitting, fresh, has_nan, strip, value_at, zeros_beside
 from .forward import unit_seeds
 from .linear_map import LinearMap
-from .route import is_kernel, kernel_route
+from .route import is_kernel, kernel_route, value_of
 
 ONE = np.float64(1.0)
 
@@ -111,7 +111,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     if is_kernel(f):
         back = kernel_route("pullback", f)
-        return f(*primals), lambda ct: back(primals, ct)[1]
+        return value_of(f, primals), lambda ct: back(primals, ct)[1]
     with np.errstate(all="ignore"):
         recording = Recording(Call("vjp", f, _kept(primals), tuple(range(len(primals)))), has_aux)
 
@@ -158,7 +158,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     (np.float64(2.0), (np.float64(3.0),))
     """
     if is_kernel(f):
-        return kernel_route("linearize", f)(*primals)
+        f = kernel_route("kernel", f)
     with np.errstate(all="ignore"):
         recording = Recording(Call("linearize", f, _kept(primals), tuple(range(len(primals)))), has_aux)
     lin = LinearMap(recording, getattr(f, "__name__", "f"))

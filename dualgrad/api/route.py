@@ -33,8 +33,6 @@ def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
     argnums = tuple(argnums) if isinstance(argnums, (list, tuple)) else argnums
     if verb == "kernel":
         return as_kernel(f)
-    if verb in ("linearize", "vjp"):
-        return lambda *args: as_kernel(f)(*args)
     if verb == "hessian":
         steps = (Transform("grad", (argnums,)), Transform("jacobian", (argnums, "fwd")))
     elif verb == "jacobian":
@@ -88,6 +86,15 @@ def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
     return result
 
 
+def value_of(f: Any, args: tuple[Any, ...]) -> Any:
+    """The result of a kernel, or the contents of the arrays it writes; the caller's arrays stay as they are."""
+    written = () if hasattr(f, "recipe") and f.recipe.chain else writes_of(f, tuple(type_of(a) for a in args))
+    if not written:
+        return f(*args)
+    result, contents = derive(f, (EFFECTS,))(*args)
+    return result if result is not None else contents[0] if len(contents) == 1 else contents
+
+
 def type_of(value: Any) -> Any:
     """The program type of an argument, for numbers by their plain value."""
     from dualgrad.core.program import Type
@@ -115,6 +122,13 @@ def generate(base: Any, chain: Chain, argtypes: Any) -> Any:
     return generate(base, chain, argtypes)
 
 
-hooks.generate, hooks.interpret = generate, interpret
+def program(base: Any, chain: Chain, argtypes: list[Any]) -> Any:
+    """The hook of `dualgrad.kernel`: the program of a kernel that another one calls."""
+    from .chain import program_of
+
+    return program_of(base, chain, argtypes)
+
+
+hooks.generate, hooks.interpret, hooks.program = generate, interpret, program
 
 __all__ = ["flatten", "is_kernel", "kernel_route"]

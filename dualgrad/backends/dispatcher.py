@@ -67,6 +67,9 @@ class KernelDispatcher(CPUDispatcher):
     def __dualgrad_fingerprint__(self) -> tuple[Any, ...]:
         return self.recipe.base, self.recipe.chain
 
+    def __dualgrad_program__(self, argtypes: list[Any]) -> Any:
+        return self.recipe.program(argtypes)
+
     def _make_finalizer(self) -> Callable[[], None]:
         return lambda: None  # numba's would unregister code that other dispatchers share
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_STDLIB = os.path.dirname(os.__file__)
 
 
 class DualgradError(Exception):
@@ -70,8 +71,9 @@ def user_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        foreign = not name.startswith((_HERE, "<")) and not any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))
-        if foreign and not frame.f_globals.get("__dualgrad_generated__"):
+        library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))
+        library |= name.startswith(_STDLIB) and "site-packages" not in name
+        if not library and not name.startswith((_HERE, "<")) and not frame.f_globals.get("__dualgrad_generated__"):
             return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""

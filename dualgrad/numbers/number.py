@@ -212,7 +212,9 @@ class Number:
         return bool(plain(self))
 
     def __float__(self) -> float:
-        raise lost(self, "float(x)", "write the expression with NumPy functions, or let the transform lift the function")
+        raise lost(self, "float(x), or an element of a plain array that is set to x",
+                   "make the array with np.zeros_like(x) or np.zeros(n) inside the function that is differentiated; "
+                   "use NumPy's functions instead of float and math")  # fmt: skip
 
     def __int__(self) -> int:
         raise lost(self, "int(x)", "use dg.stop_gradient(x) where only the value counts")

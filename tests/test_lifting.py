@@ -1,0 +1,184 @@
+"""A lifted function means what it meant, and its buffers, math and float understand numbers."""
+
+import functools
+import math
+from math import exp as e
+
+import numpy as np
+import numpy.linalg as la
+import pytest
+from numpy import array as make_array
+
+import dualgrad as dg
+from dualgrad.lifting import lift
+
+SCALE = 2.0
+COUNT = 0
+
+
+def uses_globals(x):
+    y = np.zeros(2)
+    y[0] = x * SCALE
+    return y[0] + helper(x)
+
+
+def helper(x):
+    out = np.empty((1,))
+    out[0] = math.cos(x)
+    return out[0]
+
+
+def test_globals_are_read_live(monkeypatch):
+    assert dg.grad(uses_globals)(0.0) == 2.0
+    monkeypatch.setitem(globals(), "SCALE", 5.0)
+    assert dg.grad(uses_globals)(0.0) == 5.0
+    monkeypatch.setitem(globals(), "helper", lambda x: math.sin(x))
+    assert dg.grad(uses_globals)(0.0) == 6.0
+
+
+def test_names_imported_one_by_one():
+    assert dg.grad(lambda x: np.sum(make_array([x, e(x)])))(0.0) == 2.0
+    assert dg.grad(lambda x: la.norm(x))(np.array([3.0, 4.0]))[0] == pytest.approx(0.6)
+
+
+def test_float_int_and_their_use_as_types():
+    def calls(x):
+        return float(x) * int(x) * isinstance(x, object)
+
+    def types(x):
+        y = np.zeros(1, dtype=float)
+        y[0] = x * x
+        return y[0] if isinstance(1.0, float) else 0.0
+
+    assert dg.grad(calls)(2.5) == 2.0
+    assert dg.grad(types)(3.0) == 6.0
+
+
+def test_functions_that_assign_globals_keep_them():
+    def counts(x):
+        global COUNT
+        COUNT += 1
+        return x * x
+
+    before = COUNT
+    assert lift(counts) is counts
+    assert dg.grad(counts)(3.0) == 6.0
+    assert COUNT == before + 1
+
+
+def test_nonlocal_variables_stay_shared():
+    total = 0
+
+    def counts(x):
+        nonlocal total
+        total += 1
+        return math.exp(x)
+
+    assert dg.grad(counts)(0.0) == 1.0 and total == 1
+
+
+def test_a_closure_that_changes_is_lifted_again():
+    def act(x):
+        return np.sin(x)
+
+    def f(x):
+        return act(x)
+
+    assert dg.grad(f)(0.0) == 1.0
+
+    def act(x):  # noqa: F811
+        return math.exp(2 * x)
+
+    assert dg.grad(f)(0.0) == 2.0
+
+
+class Oscillator:
+    def __init__(self, k):
+        self.k = k
+
+    def force(self, x):
+        out = np.zeros(2)
+        out[0], out[1] = -self.k * math.sin(x), x
+        return out
+
+    def __call__(self, x):
+        out = np.zeros(1)
+        out[0] = -self.k * math.sin(x)
+        return out[0]
+
+
+def test_methods_callables_and_partials():
+    o = Oscillator(3.0)
+    assert np.array_equal(dg.jacfwd(o.force)(0.0), [-3.0, 1.0])
+    assert dg.grad(o)(0.0) == -3.0
+    assert np.array_equal(dg.jacfwd(functools.partial(Oscillator.force, o))(0.0), [-3.0, 1.0])
+
+
+def test_line_numbers_defaults_and_keywords_are_kept():
+    def f(x, a=2.0, *, b=3.0):
+        if b < 0:
+            raise ValueError("negative")
+        return a * b * x
+
+    clone = lift(f)
+    assert clone.__code__ is f.__code__ and clone(1.0) == 6.0
+    assert dg.grad(f)(1.0, b=5.0) == 10.0
+    with pytest.raises(ValueError, match="negative") as info:
+        dg.grad(f)(1.0, b=-1.0)
+    assert info.traceback[-1].frame.code.raw.co_filename == __file__
+
+
+def test_recursion_and_mutual_calls():
+    def power(x, n):
+        if n == 0:
+            return np.ones(1)[0]
+        buffer = np.zeros(1)
+        buffer[0] = x * power(x, n - 1)
+        return buffer[0]
+
+    assert dg.grad(power)(2.0, 3) == 12.0
+
+    def even(x, n):
+        return x if n == 0 else odd(math.sin(x), n - 1)
+
+    def odd(x, n):
+        return x if n == 0 else even(math.exp(x), n - 1)
+
+    s = np.sin(0.5)
+    assert dg.grad(even)(0.5, 2) == pytest.approx(np.exp(s) * np.cos(0.5))
+
+
+def test_inactive_buffers_behave_as_arrays():
+    def f(x):
+        w = np.zeros(3)
+        w[:] = [3.0, 1.0, 2.0]
+        order = np.argsort(w)
+        q = np.linalg.inv(np.eye(3) + np.outer(w, w))
+        assert w.max() == 3.0 and float(w[0]) == 3.0 and w.sum() == 6 and list(order) == [1, 2, 0]
+        assert np.asarray(w).tolist() == [3.0, 1.0, 2.0] and w.dtype == float and w.nonzero()[0].size == 3
+        assert math.isclose(w[0], 3.0) and w[order][0] == 1.0 and (w > 1).tolist() == [True, False, True]
+        return np.sum(q @ w * x)
+
+    x = np.array([1.0, 2.0, 3.0])
+    w = np.array([3.0, 1.0, 2.0])
+    np.testing.assert_allclose(dg.grad(f)(x), np.linalg.inv(np.eye(3) + np.outer(w, w)) @ w)
+
+
+def test_lifting_can_be_switched_off():
+    def f(x):
+        y = np.zeros(1)
+        y[0] = x
+        return y[0]
+
+    assert dg.grad(f)(1.0) == 1.0
+    with dg.lifting(False), pytest.raises(dg.LostDerivativeError, match="inside the function"):
+        dg.grad(f)(1.0)
+
+
+def test_results_are_plain_again():
+    def f(x):
+        return np.zeros(2), np.array([x, 1.0]), {"n": 3, "s": "text"}
+
+    out, dot = dg.jvp(f, (1.0,), (1.0,))
+    assert type(out[0]) is np.ndarray and type(out[1]) is np.ndarray and out[2] == {"n": 3, "s": "text"}
+    assert np.array_equal(dot[0], [0, 0]) and np.array_equal(dot[1], [1, 0])
