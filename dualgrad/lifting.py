@@ -18,6 +18,7 @@ import dis
 import functools
 import math
 import os
+import sys
 import sysconfig
 import types
 from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
         return types.MethodType(lift(f.__func__), f.__self__)
     if isinstance(f, functools.partial):
         return functools.partial(lift(f.func), *f.args, **f.keywords)
-    call = getattr(type(f), "__call__", None)
+    call = vars(type(f)).get("__call__")
     if type(call) is types.FunctionType:
         return types.MethodType(lift(call), f)
     return f
@@ -91,10 +92,11 @@ def _content(cell: types.CellType) -> Any:
 
 def _clone(f: types.FunctionType) -> Callable[..., Any]:
     code = f.__code__
-    if _home(f) in _FOREIGN or _assigns_globals(code):
+    if _is_foreign(f) or _assigns_globals(code):
         return f
     cells = tuple(map(_new_cell, f.__closure__ or ()))
-    clone = types.FunctionType(code, _live_globals(f.__globals__, _only_called(code)), f.__name__, f.__defaults__, cells)
+    home = _live_globals(f.__globals__, _only_called(code))
+    clone = types.FunctionType(code, home, f.__name__, f.__defaults__, cells)
     clone.__kwdefaults__, clone.__qualname__, clone.__module__ = f.__kwdefaults__, f.__qualname__, f.__module__
     _CLONES[f] = code, _contents(f), clone  # before the cells are filled: functions may name each other
     for new, old in zip(cells, f.__closure__ or ()):
@@ -110,9 +112,10 @@ def _new_cell(cell: types.CellType) -> types.CellType:
     return types.CellType() if liftable else cell
 
 
-def _home(f: types.FunctionType) -> str:
-    """The package whose code this is (a wrapper has the ``__module__`` of what it wraps)."""
-    return str(f.__globals__.get("__name__", "")).partition(".")[0]
+def _is_foreign(f: types.FunctionType) -> bool:
+    """Whether this is the code of a library that is never lifted (a wrapper has the ``__module__`` of what it wraps)."""
+    name = str(f.__globals__.get("__name__", ""))
+    return name.partition(".")[0] in _FOREIGN and vars(sys.modules.get(name, types)) is f.__globals__
 
 
 class LiveGlobals(dict):
@@ -227,6 +230,16 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **opt
     return start + (stop - start) * np.linspace(0.0, 1.0, num, endpoint)
 
 
+def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A NumPy function of one array, which may be given as a list with numbers in it."""
+
+    @functools.wraps(function)
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(array(x) if type(x) is list or type(x) is tuple else x, *args, **kwargs)
+
+    return call
+
+
 def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
     """A function of `math` that takes numbers too."""
 
@@ -254,23 +267,25 @@ def _erf(x: Any) -> Any:
     return apply(WORDS["erf"], x)
 
 
-_SAME = "sin cos tan sinh cosh tanh exp expm1 log1p sqrt hypot log2 log10 exp2 cbrt degrees radians".split()
+_SAME = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log1p", "sqrt", "hypot", "log2", "log10",
+         "exp2", "cbrt", "degrees", "radians")  # fmt: skip
 MATH: dict[Any, Any] = {
     **{getattr(math, name): getattr(np, name) for name in _SAME if hasattr(math, name)},
     math.asin: np.arcsin, math.acos: np.arccos, math.atan: np.arctan, math.atan2: np.arctan2, math.fabs: np.absolute,
     math.pow: np.power, math.log: _log, math.erf: _erf, math.erfc: lambda x: 1.0 - _erf(x),
     math.fsum: lambda values: sum(values), math.prod: lambda values: functools.reduce(lambda a, b: a * b, values, 1.0),
     math.asinh: np.arcsinh, math.acosh: np.arccosh, math.atanh: np.arctanh, math.fmod: np.fmod,
-    **{f: _on_plain(f) for f in (math.floor, math.ceil, math.trunc, math.isnan, math.isinf, math.isfinite, math.isclose)},
+    **{f: _on_plain(f) for f in (math.floor, math.ceil, math.trunc, math.isnan, math.isinf, math.isfinite,
+                                 math.isclose)},
 }  # fmt: skip
 REPLACED: dict[Any, Any] = {
     **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
                                  np.empty_like, np.full_like, np.copy)},
     np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
-    np.linspace: _linspace, np.float64: None,
+    np.linspace: _linspace,
+    **{f: _of_lists(f) for f in (np.sum, np.mean, np.max, np.min, np.prod, np.linalg.norm, np.dot, np.cumsum, np.var)},
     **{f: _math(f, numeric) for f, numeric in MATH.items()},
 }  # fmt: skip
-del REPLACED[np.float64]
 _REPLACEABLE = {type(f) for f in REPLACED}
 
 

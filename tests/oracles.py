@@ -63,6 +63,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "arccos": sympy.acos,
     "arctan": sympy.atan,
     "arctan2": sympy.atan2,
+    "hypot": lambda a, b: sympy.sqrt(a * a + b * b),
     "erf": sympy.erf,
     "absolute": lambda x: where(x > 0, x, -x),
     "sign": lambda x: where(x > 0, sympy.Integer(1), sympy.Integer(-1)),

@@ -267,7 +267,7 @@ def test_the_callers_memory_may_change_after_the_call():
 
 def test_a_view_may_come_from_another_number_of_the_same_memory():
     def f(x):
-        rows = [r for r in x]
+        rows = list(x)
         rows[0][1] = x[1, 0]
         rows[1][:] *= rows[0]
         return x

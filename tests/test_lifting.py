@@ -63,7 +63,7 @@ def test_functions_that_assign_globals_keep_them():
     before = COUNT
     assert lift(counts) is counts
     assert dg.grad(counts)(3.0) == 6.0
-    assert COUNT == before + 1
+    assert before + 1 == COUNT
 
 
 def test_nonlocal_variables_stay_shared():

@@ -208,19 +208,16 @@ def test_operators_are_bracketed_where_python_binds_them_otherwise(tree):
     assert_prints_right(tree)
 
 
-@pytest.mark.xfail(strict=True, reason="the printer takes the operand of 1.0 / {0} for a left one")
 @pytest.mark.parametrize("tree", [("reciprocal", ("mul", "a", "b")), ("reciprocal", ("reciprocal", "a"))], ids=str)
 def test_a_reciprocal_brackets_the_product_that_it_divides_by(tree):
     assert_prints_right(tree)
 
 
-@pytest.mark.xfail(strict=True, reason="Python chains comparisons that the printer leaves without brackets")
 @pytest.mark.parametrize("tree", [("eq", LT, GE), ("lt", LT, "c")], ids=str)
 def test_comparisons_of_comparisons_are_not_chained(tree):
     assert_prints_right(tree)
 
 
-@pytest.mark.xfail(strict=True, reason="texts that end in an index or are the argument itself have no precedence")
 @pytest.mark.parametrize("name, rest", [("getitem", "index"), ("astype", "dtype"), ("move", None)])
 def test_an_expression_is_bracketed_before_an_index_or_a_method(name, rest):
     vector, b = Type("float64", 1), Builder()

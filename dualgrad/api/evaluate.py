@@ -15,14 +15,15 @@ from dualgrad.numbers.array import GROUND, Array
 from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.number import OWN, Level, Number, make, settled
 
-
 _FIRST = [0]
 
 
 class Call:
     """One call of ``f``: which leaves of its arguments are differentiated by, and what to put in their place."""
 
-    def __init__(self, verb: str, f: Callable[..., Any], args: Sequence[Any], argnums: Any, kwargs: dict[str, Any] | None = None):
+    def __init__(
+        self, verb: str, f: Callable[..., Any], args: Sequence[Any], argnums: Any, kwargs: dict[str, Any] | None = None
+    ):
         self.verb, self.f, self.args, self.kwargs = verb, f, list(args), kwargs or {}
         if argnums == 0 and args and type(args[0]) is ndarray and args[0].dtype.kind == "f":  # the usual case
             self.single, self.argnums, self.leaves, self.structure, self.active = True, _FIRST, args[:1], None, _FIRST
@@ -43,7 +44,10 @@ class Call:
 
     def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
         """``(result, aux)`` of the function called with numbers for the active leaves."""
-        args = [buffered(a) for a in self.args]
+        args = self.args
+        if len(args) > len(self.argnums):
+            args = [a if n in self.argnums else buffered(a) for n, a in enumerate(args)]
+        args = [*args]
         if self.structure is None:
             args[self.argnums[0]] = numbers[0]
         else:
@@ -202,8 +206,12 @@ def has_nan(values: Sequence[Any]) -> bool:
         elif isinstance(v, Masked):
             if has_nan([v.values]):
                 return True
-        elif v is not None:
-            total = np.vdot(v, v)
-            if total != total:
-                return True
+        elif v is not None and nan_inside(v):
+            return True
     return False
+
+
+def nan_inside(v: Any) -> bool:
+    """Whether plain values hold a NaN; infinities of both signs may count, which costs a second look, no more."""
+    total = np.vdot(v, v) if v.size < 1000 else np.add.reduce(v, None)
+    return total != total

@@ -132,7 +132,9 @@ class _Rebuild:
         shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
         old = self.values[slot]
         kept = old if isinstance(old, Const) else self.b.emit(WORDS["clear"], old, at)
-        self.values[slot] = kept if ref is None else self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, shape))
+        if ref is not None:
+            kept = self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, shape))
+        self.values[slot] = kept
 
 
 def _type(value: Any) -> Type:

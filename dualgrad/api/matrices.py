@@ -74,7 +74,9 @@ def jacobian(
     return matrix
 
 
-def hessian(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None
+) -> Callable[..., Any]:
     """The Hessian, forward over reverse; of shape ``out.shape + in.shape + in.shape``.
 
     Examples

@@ -92,9 +92,7 @@ def _run(call: Call, coeffs: list[Any]) -> tuple[Any, list[Any]]:
 
 def _constant(value: Any, order: int) -> Any:
     value = as_primal(value)
-    return stack([value, *[np.zeros(value.shape, value.dtype)] * order]) if isinstance(value, Number) else np.concatenate(
-        [np.reshape(value, (1, *value.shape)), np.zeros((order, *value.shape), value.dtype)]
-    )  # fmt: skip
+    return stack([value, *[np.zeros(value.shape, value.dtype)] * order])
 
 
 def _scalar(x: Any) -> Any:

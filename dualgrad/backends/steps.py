@@ -192,7 +192,7 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
         if a in one.sources:
             args[k] = Series(body.load(a, Const(0, size.type)), a)
     firsts = tuple(a.first if isinstance(a, Series) else a for a in args)
-    first = body.emit(pattern.word, *firsts)
+    first = body.emit(pattern.word, *firsts, **one.let.params)
     y = recurrence.word(pattern.word, args, first)
     recurrence.run()
     memory = y.memory

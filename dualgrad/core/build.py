@@ -2,7 +2,7 @@
 
 Structural zeros never become statements: a tangent that is known to be zero is
 ``None`` in the transforms and is not emitted at all.  What folds here are the
-identities that hold for every number, NaN and infinities included.
+identities that hold for every number, NaN and infinities included (a zero may lose its sign).
 """
 
 from __future__ import annotations

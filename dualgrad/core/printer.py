@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .program import Atom, Const, For, If, Let, Program, Statement, Store, Var, While, atoms_read, walk
 
 _LONGEST_FOLD = 100
-POWER = 40  # the precedence of **, which brackets on both sides
+COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
 
 
 class Text(NamedTuple):
@@ -100,9 +100,15 @@ class _Printer:
             found = word.text([bracket(a, 2) for a in args], let.params, types)
             source, level = found if isinstance(found, tuple) else (found, word.precedence)
             return Text(source, level, reads)
-        # An operator brackets looser operands; the right operand also those that bind alike.
-        level = word.precedence
-        parts = [bracket(a, level + (k > 0 or level == POWER)) if level < 100 else a.source for k, a in enumerate(args)]
+        if word.text == "{0}":
+            return args[0]
+        # An operator brackets looser operands; all but its first also those that bind alike.
+        level, alike = word.precedence, word.precedence in (COMPARISON, POWER)
+        first = [word.text.startswith(f"{{{k}}}") for k in range(len(args))]
+        if level < 100:
+            parts = [bracket(a, level + (alike or not leads)) for a, leads in zip(args, first, strict=True)]
+        else:  # a call, an index or a method: only what stands before it needs brackets
+            parts = [bracket(a, 100) if leads else a.source for a, leads in zip(args, first, strict=True)]
         return Text(word.text.format(*parts, **let.params), level, reads)
 
     # Statements
@@ -139,6 +145,8 @@ class _Printer:
             return False
         if let.word.name in ("full", "grow"):
             return False
+        if text.precedence == 1 and any(a is let.target for a in self.program.results):
+            return False  # numba takes no conditional expression in a long tuple
         for later in block[k + 1 :]:
             if let.target in self.read_on_entry(later):
                 return True

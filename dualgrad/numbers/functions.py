@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Sequence
-from operator import getitem
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
@@ -70,7 +68,7 @@ def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any)
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A ufunc or one of its methods, without ``out``."""
     if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
-        raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(condition, a, b), x.astype(dtype)")
+        raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(test, a, b), x.astype(dtype)")
     if method == "__call__":
         word = UFUNCS.get(ufunc)
         if word is not None:
@@ -226,63 +224,39 @@ def atleast_1d(x: Any) -> Any:
 
 @numpy_function(np.atleast_2d)
 def atleast_2d(x: Any) -> Any:
-    return x if np.ndim(x) >= 2 else reshape(x, (1, 1)) if np.ndim(x) == 0 else x[None, :]
+    return x if np.ndim(x) >= 2 else reshape(x, (1, -1))
 
 
-@numpy_function(np.hstack)
-def hstack(arrays: Sequence[Any]) -> Any:
-    arrays = [atleast_1d(a) for a in arrays]
-    return concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1)
-
-
-@numpy_function(np.vstack)
-def vstack(arrays: Sequence[Any]) -> Any:
-    return concatenate([atleast_2d(a) for a in arrays], 0)
-
-
-@numpy_function(np.column_stack)
-def column_stack(arrays: Sequence[Any]) -> Any:
-    return concatenate([a if np.ndim(a) > 1 else reshape(a, (-1, 1)) for a in arrays], 1)
-
-
-@numpy_function(np.zeros_like, np.empty_like)
-def zeros_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    return buffer(np.zeros(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
-
-
-@numpy_function(np.ones_like)
-def ones_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    return buffer(np.ones(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
+FUNCTIONS.update({
+    np.hstack: lambda arrays: concatenate([atleast_1d(a) for a in arrays], 0 if np.ndim(arrays[0]) < 2 else 1),
+    np.vstack: lambda arrays: concatenate([atleast_2d(a) for a in arrays], 0),
+    np.column_stack: lambda arrays: concatenate([a if np.ndim(a) > 1 else reshape(a, (-1, 1)) for a in arrays], 1),
+})  # fmt: skip
 
 
 @numpy_function(np.full_like)
-def full_like(x: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    out = zeros_like(x, dtype, shape=shape)
-    out[...] = fill_value
+def full_like(x: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **options: Any) -> Any:
+    out = buffer(np.zeros(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
+    if not (isinstance(fill_value, int) and fill_value == 0):
+        out[...] = fill_value
     return out
 
 
-@numpy_function(np.copy)
-def copy(x: Any, order: str = "K", subok: bool = False) -> Any:
-    return x.copy()
+def _like(value: int) -> Callable[..., Any]:
+    return lambda x, dtype=None, *args, **options: full_like(x, value, dtype, **options)
 
+
+FUNCTIONS.update({
+    np.zeros_like: _like(0),
+    np.empty_like: _like(0),
+    np.ones_like: _like(1),
+    np.copy: lambda x, *args, **options: x.copy(),
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
+})  # fmt: skip
 
 # Shapes
-
-
-@numpy_function(np.shape)
-def shape(x: Any) -> tuple[int, ...]:
-    return x.shape
-
-
-@numpy_function(np.ndim)
-def ndim(x: Any) -> int:
-    return x.ndim
-
-
-@numpy_function(np.size)
-def size(x: Any, axis: int | None = None) -> int:
-    return x.size if axis is None else x.shape[axis]
 
 
 @numpy_function(np.reshape)
@@ -324,20 +298,12 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, axes)
 
 
-@numpy_function(np.matrix_transpose)
-def matrix_transpose(x: Any) -> Any:
-    return swapaxes(x, -1, -2)
-
-
 @numpy_function(np.moveaxis)
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """As NumPy finds the permutation: move the numbers of the axes themselves."""
-    axes = np.moveaxis(np.empty((0,) * x.ndim), source, destination)
-    del axes
-    order = [k for k in range(x.ndim)]
     sources = [s % x.ndim for s in np.atleast_1d(source)]
     targets = [d % x.ndim for d in np.atleast_1d(destination)]
-    rest = [k for k in order if k not in sources]
+    rest = [k for k in range(x.ndim) if k not in sources]
     for target, s in sorted(zip(targets, sources)):
         rest.insert(target, s)
     return transpose(x, rest)
@@ -463,22 +429,19 @@ def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **
     return reshape(x, ones) if keepdims else x
 
 
-@numpy_function(np.max, np.amax)
-def max(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    return _extreme(np.max, x, axis, keepdims)
-
-
-@numpy_function(np.min, np.amin)
-def min(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    return _extreme(np.min, x, axis, keepdims)
-
-
-def _extreme(function: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+def _extreme(function: Any) -> Callable[..., Any]:
     """The mean of the entries that attain the extreme: ties share its derivative equally."""
-    value = plain(x)
-    hit = value == function(value, axis=axis, keepdims=True)
-    picked = where(hit, x, 0.0)
-    return sum(picked, axis, keepdims=keepdims) / np.sum(hit, axis=axis, keepdims=keepdims)
+
+    @numpy_function(function)
+    def extreme(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        value = plain(x)
+        hit = value == function(value, axis=axis, keepdims=True)
+        return sum(where(hit, x, 0.0), axis, keepdims=keepdims) / np.sum(hit, axis=axis, keepdims=keepdims)
+
+    return extreme
+
+
+max, min = _extreme(np.max), _extreme(np.min)
 
 
 @numpy_function(np.where)
@@ -614,8 +577,11 @@ def fill(x: Any, value: Any) -> None:
     x[...] = value
 
 
-for _f in (sum, mean, prod, max, min, cumsum, var, dot, ravel, swapaxes, squeeze, diagonal, trace, clip, take, astype, fill):
+for _f in (
+    sum, mean, prod, cumsum, var, dot, ravel, swapaxes, squeeze, diagonal, trace, clip, take, astype, fill,
+):  # fmt: skip
     setattr(Number, _f.__name__, _method(_f))
+Number.max, Number.min = _method(max), _method(min)  # type: ignore[attr-defined]
 for _f in (reshape, transpose):
     setattr(Number, _f.__name__, _sized(_f))
 for _name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted"):

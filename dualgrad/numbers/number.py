@@ -184,6 +184,9 @@ class Number:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({settled(self)._primal!r})"
 
+    def __format__(self, spec: str) -> str:
+        return format(plain(self), spec) if spec else repr(self)
+
     def __dualgrad_apply__(self, name: str, *args: Any) -> Any:
         return apply(WORDS[name], *args)
 

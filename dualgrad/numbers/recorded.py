@@ -48,6 +48,9 @@ Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
 
 
+_new = object.__new__
+
+
 class Special:
     """Entries of the tape that are not words of the table."""
 
@@ -99,9 +102,11 @@ class Tape(Level):
 
     def emit(self, step: Any, out: tuple[Any, ...], refs: tuple[Any, ...]) -> Recorded:
         """The number that a step made: ``out`` is its value and its residuals."""
-        entries = self.entries
-        new = object.__new__(Recorded)
-        new._level, new._primal, new._linear, new._memory = self, out[0], len(entries), None
+        new = _new(Recorded)
+        new._level = self
+        new._primal = out[0]
+        new._linear = len(self.entries)
+        new._memory = None
         self.append((step, out[1:], refs))
         return new
 
@@ -145,11 +150,14 @@ class Recorded(Number):
         primal, slot = self._primal, self._linear
         if type(index) is not slice or self._memory is not None or type(primal) is not ndarray or type(slot) is not int:
             return Number.__getitem__(self, index)
-        new = object.__new__(Recorded)
-        new._level, new._primal, new._memory, new._source = self._level, primal[index], self, primal
+        new = _new(Recorded)
+        tape = new._level = self._level
+        new._primal = primal[index]
+        new._source = primal
+        new._memory = self
         chain = new._chain = ((getitem, index),)
         new._linear = slot, chain
-        shapes = self._level.shapes
+        shapes = tape.shapes
         if slot not in shapes:
             shapes[slot] = primal.shape, primal.dtype
         return new
@@ -346,7 +354,9 @@ Recorded.__pow__ = _power(Number.__pow__)  # type: ignore[attr-defined, method-a
 # The two sweeps
 
 
-def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: Iterable[int], lead: int | None = None, careful: bool = False) -> list[Any]:
+def pull(
+    tape: Tape, seeds: list[tuple[Ref, Any]], inputs: Iterable[int], lead: int | None = None, careful: bool = False
+) -> list[Any]:
     """Cotangents of the inputs, None where nothing depends on them.
 
     With ``lead`` every cotangent has a leading axis of that length.
@@ -374,8 +384,7 @@ def pull(tape: Tape, seeds: list[tuple[Ref, Any]], inputs: Iterable[int], lead: 
                     continue
                 slot, chain = ref
                 if own[slot] and lead is None and type(c) is ndarray and len(chain) == 1:
-                    view, argument = chain[0]
-                    place = view(cts[slot], argument)
+                    place = chain[0][0](cts[slot], chain[0][1])
                     if type(place) is ndarray:
                         np.add(place, c, place)
                         continue

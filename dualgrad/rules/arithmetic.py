@@ -19,7 +19,7 @@ from .declare import arithmetic, discrete, floating, like_first, memory, promote
 def _where_text(args: list[str], params: dict[str, Any], types: list[Type]) -> tuple[str, int]:
     if all(t.rank == 0 for t in types):
         return f"{args[1]} if {args[0]} else {args[2]}", 1
-    return f"np.where({', '.join(args)})", 100
+    return f"np.where({', '.join(args)})[()]", 100  # of numbers a number, not an array without axes
 
 
 def _where_type(types: list[Type], params: dict[str, Any]) -> Type:

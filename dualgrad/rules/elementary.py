@@ -36,7 +36,7 @@ elementary(
 # Exponentials and logarithms
 
 elementary("exp(x)", dx="y")
-elementary("expm1(x)", dx="y + 1")
+elementary("expm1(x)", dx="exp(x)")  # y + 1 loses all digits for large negative x
 elementary("log(x)", dx="1/x", domain="positive")
 elementary("log1p(x)", dx="1/(1 + x)", domain="above -1")
 
@@ -51,7 +51,8 @@ elementary("tanh(x)", dx="(1 - y)*(1 + y)")
 elementary("arcsin(x)", dx="1/sqrt((1 - x)*(1 + x))", domain="within 1")
 elementary("arccos(x)", dx="-1/sqrt((1 - x)*(1 + x))", domain="within 1")
 elementary("arctan(x)", dx="1/(1 + x*x)")
-elementary("arctan2(a, b)", da="b/(a*a + b*b)", db="-a/(a*a + b*b)", domain="nonzero")
+elementary("hypot(a, b)", da="where(y == 0, 0, a/y)", db="where(y == 0, 0, b/y)", domain="nonzero")
+elementary("arctan2(a, b)", da="b/hypot(a, b)/hypot(a, b)", db="-a/hypot(a, b)/hypot(a, b)", domain="nonzero")
 
 # Special functions
 
