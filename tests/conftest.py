@@ -1,6 +1,8 @@
 """Options and fixtures of the whole suite."""
 
 import os
+import shutil
+import tempfile
 
 import hypothesis
 import numpy as np
@@ -10,6 +12,17 @@ hypothesis.settings.register_profile(
     "default", max_examples=30, deadline=None, derandomize=True, print_blob=True, database=None
 )
 hypothesis.settings.register_profile("long", max_examples=3000, deadline=None, print_blob=True)
+
+
+# Compiled kernels go to a folder of this run's own, unless one is named.
+CACHE = "DUALGRAD_CACHE_DIR"
+OWN_CACHE = None if CACHE in os.environ else tempfile.mkdtemp(prefix="dualgrad-tests-")
+os.environ.setdefault(CACHE, OWN_CACHE or "")
+
+
+def pytest_unconfigure(config):
+    if OWN_CACHE:
+        shutil.rmtree(OWN_CACHE, ignore_errors=True)
 
 
 def pytest_addoption(parser):

@@ -24,7 +24,7 @@ from dualgrad.kernel import Transform, derive
 
 @pytest.fixture(autouse=True)
 def _quiet_working_tree(monkeypatch):
-    """Other people may be editing dualgrad while these tests run."""
+    """The library's own text is no part of these fingerprints: a tree that is being edited has none."""
     monkeypatch.setattr(fingerprints, "versions", tuple)
 
 
