@@ -28,7 +28,7 @@ _PLACES = {
     "api.matrices": "jacobian hessian hvp",
     "api.series": "jet taylor derivative",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
-    "KernelError",
+    "KernelError OverlapError",
     "lifting": "lifting",
     "numbers.dual": "Dual",
     "numbers.jet": "Jet",
@@ -37,7 +37,7 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 
 __all__ = [  # noqa: F822
     "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
-    "LostDerivativeError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian", "hvp", "jacfwd",
+    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian", "hvp", "jacfwd",
     "jacobian", "jacrev", "jet", "jvp", "lifting", "linearize", "pullback", "pushforward", "taylor", "value_and_grad",
     "vjp",
 ]  # fmt: skip

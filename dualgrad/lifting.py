@@ -113,7 +113,7 @@ def _new_cell(cell: types.CellType) -> types.CellType:
 
 
 def _is_foreign(f: types.FunctionType) -> bool:
-    """Whether this is the code of a library that is never lifted (a wrapper has the ``__module__`` of what it wraps)."""
+    """Whether this is code of a library that is never lifted (a wrapper's ``__module__`` is what it wraps)."""
     name = str(f.__globals__.get("__name__", ""))
     return name.partition(".")[0] in _FOREIGN and vars(sys.modules.get(name, types)) is f.__globals__
 

@@ -17,7 +17,7 @@ from numba import njit
 from dualgrad.backends import fingerprint as fingerprints
 from dualgrad.backends import modules
 from dualgrad.backends.fingerprint import CannotFingerprint, fingerprint
-from dualgrad.kernel import Transform, derive
+from dualgrad.kernels import Transform, derive
 
 # ---- fingerprints
 
@@ -211,7 +211,7 @@ import logging, os, sys, types
 import numpy as np
 from numba import njit
 from numba.core import event
-from dualgrad import kernel
+from dualgrad import kernels
 from dualgrad.backends import fingerprint
 from dualgrad.backends.modules import Generated
 
@@ -224,10 +224,10 @@ def use(source, **injected):
     def generate(*_):
         print("generated")
         return Generated(source, "entry", injected)
-    kernel.hooks.generate = generate
+    kernels.hooks.generate = generate
 
 def grad(f):
-    return kernel.derive(f, (kernel.Transform("grad"),))
+    return kernels.derive(f, (kernels.Transform("grad"),))
 """
 
 SQUARE = CHILD + """
@@ -388,8 +388,8 @@ def test_a_users_cached_function_with_a_kernel_inside_loads_again(child, tmp_pat
     (tmp_path / "users.py").write_text(
         textwrap.dedent("""
             from numba import njit
-            from dualgrad import kernel
-            g = kernel.derive(njit(lambda x: x * x), (kernel.Transform("grad"),))
+            from dualgrad import kernels
+            g = kernels.derive(njit(lambda x: x * x), (kernels.Transform("grad"),))
             @njit(cache=True)
             def caller(x):
                 return g(x) + 1.0

@@ -117,3 +117,17 @@ def test_users_own_errors_come_through():
 
     with pytest.raises(KeyError, match="mine"):
         dg.grad(f)(1.0)
+
+
+def test_options_are_never_ignored():
+    x = np.arange(4.0).reshape(2, 2)
+    mask = x > 1
+    functions = (
+        lambda x: np.sum(x, where=mask),
+        lambda x: np.max(x, initial=9.0),
+        lambda x: np.add(x, x, where=mask).sum(),
+    )
+    for f in functions:
+        assert "np." in message(dg.UnsupportedError, lambda f=f: dg.grad(f)(x))
+    out, dot = dg.jvp(lambda x: np.sum(x, dtype=np.float32), (x,), (x,))
+    assert out.dtype == np.float32 and dot == 6

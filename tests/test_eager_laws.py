@@ -5,6 +5,10 @@ import pytest
 from eager_cases import CASES
 
 import dualgrad as dg
+from dualgrad.api.linear_program import constants_of
+from dualgrad.core.check import check
+from dualgrad.core.program import Var
+from dualgrad.numbers.number import evaluate
 
 CASE = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
@@ -16,7 +20,7 @@ def close(a, b, tolerance=1e-12):
 def direction(x, seed):
     rng = np.random.default_rng(seed)
     v = rng.normal(size=np.shape(x))
-    return v if np.ndim(x) else float(v)
+    return v if np.ndim(x) else np.float64(v)
 
 
 def differences(f, x, v):
@@ -132,11 +136,25 @@ def test_jet_nests_with_the_other_modes(case):
     close(dg.jet(slope_by_reverse, (x,), ([v, 0 * v],))[1][1], third, 1e-10)
 
 
-@CASE
-def test_linear_program_prints_and_its_transpose_checks(case):
-    from dualgrad.core.check import check
+def interpreted(program, values):
+    """A straight-line program run statement by statement."""
+    known = dict(zip(program.params, values, strict=True))
 
-    _, lin = dg.linearize(case.f, case.x)
-    check(lin.program)
-    check(lin.T.program)
+    def value(atom):
+        return known[atom] if isinstance(atom, Var) else getattr(atom.value, "value", atom.value)
+
+    for s in program.body:
+        known[s.target] = evaluate(s.word)(*map(value, s.args))
+    return [value(a) for a in program.results]
+
+
+@CASE
+def test_linear_program_and_its_transpose_compute_what_they_print(case):
+    y, lin = dg.linearize(case.f, case.x)
+    constants = constants_of(lin.recording)
+    v, w = direction(case.x, 12), direction(y, 13)
+    (dot,) = interpreted(check(lin.program), [*constants, v])
+    close(np.broadcast_to(dot, np.shape(y)), lin(v))
+    (ct,) = interpreted(check(lin.T.program), [*constants, w])
+    close(np.broadcast_to(ct, np.shape(case.x)), lin.T(w)[0])
     assert str(lin).startswith("def ") and str(lin.T).startswith("def ")

@@ -23,7 +23,7 @@ from dualgrad.api import chain
 from dualgrad.core import printer
 from dualgrad.core.check import check
 from dualgrad.core.errors import KernelError
-from dualgrad.kernel import Transform
+from dualgrad.kernels import Transform
 from dualgrad.read import read_kernel, types_of
 from dualgrad.transforms.jet import jet
 from dualgrad.transforms.jvp import jvp

@@ -13,7 +13,7 @@ from numba import typeof
 
 from dualgrad.api import chain
 from dualgrad.core.errors import OverlapError
-from dualgrad.kernel import Transform
+from dualgrad.kernels import Transform
 
 PUSH = Transform("pushforward", (), ("primals", "tangents"))
 PULL = Transform("pullback", (), ("primals", "cotangents"))

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from dualgrad import kernel
+from dualgrad import kernels
 from dualgrad.backends import fingerprint
 from dualgrad.backends.modules import Generated
 from dualgrad.core.errors import ArgumentError, KernelError, ProgramError
-from dualgrad.kernel import Transform, as_kernel, derive, is_kernel
+from dualgrad.kernels import Transform, as_kernel, derive, is_kernel
 
 GRAD = (Transform("grad"),)
 PUSHFORWARD = (Transform("pushforward", (), ("primals", "tangents")),)
@@ -63,10 +63,10 @@ def handwritten(monkeypatch, tmp_path):
                 raise source
             return Generated(source, "entry", injected or {})
 
-        monkeypatch.setattr(kernel.hooks, "generate", generate)
+        monkeypatch.setattr(kernels.hooks, "generate", generate)
         return asked
 
-    monkeypatch.setattr(kernel.hooks, "interpret", lambda base, chain, args: (base, chain, args))
+    monkeypatch.setattr(kernels.hooks, "interpret", lambda base, chain, args: (base, chain, args))
     return use
 
 
@@ -281,9 +281,9 @@ def test_pickle_reaches_another_process(handwritten, tmp_path, child_environment
     (tmp_path / "kernel.pickle").write_bytes(pickle.dumps(derive(square_kernel(), GRAD)))
     code = f"""
 import pickle
-from dualgrad import kernel
+from dualgrad import kernels
 from dualgrad.backends.modules import Generated
-kernel.hooks.generate = lambda *_: Generated("def entry(x, k):\\n    return k * x\\n", "entry")
+kernels.hooks.generate = lambda *_: Generated("def entry(x, k):\\n    return k * x\\n", "entry")
 g = pickle.load(open({str(tmp_path / "kernel.pickle")!r}, "rb"))
 print(g, g(4.0))
 """
@@ -392,10 +392,10 @@ def test_refused_source_is_our_defect_and_names_the_file(handwritten, tmp_path):
 
 
 def test_importing_the_module_imports_no_numba(child_environment):
-    code = "import sys, dualgrad.kernel as k; assert not k.is_kernel(len); assert 'numba' not in sys.modules"
+    code = "import sys, dualgrad.kernels as k; assert not k.is_kernel(len); assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env=child_environment, check=True)
 
 
 def test_without_jit_a_plain_function_stays_what_it_is(child_environment):
-    code = "import dualgrad.kernel as k; f = lambda x: x; assert k.as_kernel(f) is f"
+    code = "import dualgrad.kernels as k; f = lambda x: x; assert k.as_kernel(f) is f"
     subprocess.run([sys.executable, "-c", code], env={**child_environment, "NUMBA_DISABLE_JIT": "1"}, check=True)

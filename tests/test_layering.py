@@ -17,7 +17,7 @@ FLOORS = [
     ["backends"],
     ["read"],
     ["numbers"],
-    ["kernel", "lifting"],
+    ["kernels", "lifting"],
     ["api"],
     ["__init__", "__main__", "tour"],
 ]
@@ -25,7 +25,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that may import numba when they are imported themselves.  What `import dualgrad` loads must not be
 # among them in effect: `test_import_is_light` looks at a fresh interpreter.
-NUMBA_AT_IMPORT = ("backends/", "kernel.py", "tour.py")
+NUMBA_AT_IMPORT = ("backends/", "kernels.py", "tour.py")
 HEAVY = {"numba", "llvmlite", "scipy", "matplotlib"}
 LONGEST = 5000
 
@@ -120,8 +120,8 @@ def test_the_library_fits_in_a_head():
         ("core/__init__.py", "from .. import rules", True),
         ("core/__init__.py", "from .a import b", False),
         ("api/a.py", "from dualgrad import core\nfrom ..core import b\nimport numpy", False),
-        ("kernel.py", "from .lifting import lift", False),
-        ("kernel.py", "from . import api", True),
+        ("kernels.py", "from .lifting import lift", False),
+        ("kernels.py", "from . import api", True),
         ("__init__.py", "from .api import grad", False),
     ],
 )

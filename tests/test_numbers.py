@@ -71,7 +71,8 @@ def test_batched_matmul_words(rng, rank, other):
 I = np.array([0, 1, 1])  # noqa: E741
 INDICES = [
     np.s_[1], np.s_[1:, ::-1], np.s_[..., None, 0], np.s_[I], np.s_[:, I], np.s_[I, :, I], np.s_[0, :, I], np.s_[I, I],
-    np.s_[I, I, I], np.s_[None, I, :, 1:], (np.eye(2, 3, dtype=bool),), np.s_[:, [True, False, True], I[:2]], np.s_[-1, ..., -2],
+    np.s_[I, I, I], np.s_[None, I, :, 1:], (np.eye(2, 3, dtype=bool),), np.s_[:, [True, False, True], I[:2]],
+    np.s_[-1, ..., -2],
 ]  # fmt: skip
 
 
@@ -89,7 +90,8 @@ def test_batched_getitem_and_scatter(rng, index):
 STRUCTURAL = [
     ("sum", (1, False)), ("sum", ((0, 2), True)), ("sum", (None, False)), ("sum", (-1, True)), ("reshape", ((3, 8),)),
     ("reshape", ((4, -1),)), ("transpose", (None,)), ("transpose", ((2, 0, 1),)), ("transpose", ((-1, 0, 1),)),
-    ("untranspose", ((2, 0, 1),)), ("broadcast_to", ((5, 2, 3, 4),)), ("cumsum", (1,)), ("cumsum", (-1,)), ("cumsum_back", (0,)),
+    ("untranspose", ((2, 0, 1),)), ("broadcast_to", ((5, 2, 3, 4),)), ("cumsum", (1,)), ("cumsum", (-1,)),
+    ("cumsum_back", (0,)),
     ("sum_to", ((3, 1),)), ("sum_to", ((),)), ("clear", (np.s_[1, ::2],)),
 ]  # fmt: skip
 
@@ -113,7 +115,8 @@ def test_batched_structural_words_and_their_adjoints(rng, name, rest):
     np.testing.assert_allclose(np.sum(back * x[0]), np.sum(ct * single[0]))
     cts = rng.normal(size=single.shape)
     (many,) = pull(tape, [(y._linear, cts)], [0], len(cts))
-    np.testing.assert_allclose(np.sum(many * x[0], axis=(1, 2, 3)), np.sum(cts * single[0], axis=tuple(range(1, cts.ndim))))
+    rest = tuple(range(1, cts.ndim))
+    np.testing.assert_allclose(np.sum(many * x[0], axis=(1, 2, 3)), np.sum(cts * single[0], axis=rest))
 
 
 class Fake:

@@ -8,7 +8,7 @@ from dualgrad.backends.modules import Generated
 from dualgrad.core.errors import StructureError
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import Type, Var
-from dualgrad.kernel import Chain
+from dualgrad.kernels import Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.values import leaves, mapped
 
@@ -68,7 +68,7 @@ def promoted_alone(primals: list[Any]) -> list[Any]:
 
 
 def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
-    """The hook of `dualgrad.kernel`: numba types in, source out."""
+    """The hook of `dualgrad.kernels`: numba types in, source out."""
     given = types_of(argtypes)
     f = read_chain(base, chain, given)
     title = " of ".join([*(step.name for step in reversed(chain)), base.__name__])

@@ -156,7 +156,7 @@ def transposed_program(recording: Recording, program: Program) -> Program:
 
 def _shapes(recording: Recording, program: Program) -> dict[Var, Any]:
     """The shape of each variable, by running the program on its constants and zeros."""
-    constants = _constants(recording)
+    constants = constants_of(recording)
     tangents = [np.zeros(p.shape) for p in recording.call.primals]
     values: dict[Any, Any] = dict(zip(program.params, [*constants, *tangents], strict=True))
     for s in program.body:
@@ -165,7 +165,8 @@ def _shapes(recording: Recording, program: Program) -> dict[Var, Any]:
     return {v: Const(Written(np.shape(value)), STATIC) for v, value in values.items()}
 
 
-def _constants(recording: Recording) -> list[Any]:
+def constants_of(recording: Recording) -> list[Any]:
+    """The values of the program's constants, in the order of its parameters."""
     rebuild = _Rebuild(recording, "f")
     rebuild.program()
     return rebuild.held

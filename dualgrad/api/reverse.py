@@ -47,9 +47,9 @@ class Recording:
         primals = self.call.primals
         slots = range(len(primals))
         found = pull(self.tape, _live(self.refs, cts), slots, lead)
-        if len(primals) == 1 and type(found[0]) is ndarray and found[0].dtype == primals[0].dtype:  # the usual case
-            if not nan_inside(found[0]):
-                return [found[0].copy()]
+        ct = found[0]
+        if len(found) == 1 and type(ct) is ndarray and ct.dtype == primals[0].dtype and not nan_inside(ct):
+            return [ct.copy()]  # the usual case
         if has_nan(found):
             masks = careful or [seeded(ct) for ct in cts]
             found = pull(self.tape, _live(self.refs, masks), slots, lead, True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dualgrad.core.containers import flatten
 from dualgrad.core.errors import ArgumentError
-from dualgrad.kernel import Chain, Transform, as_kernel, derive, hooks, is_kernel
+from dualgrad.kernels import Chain, Transform, as_kernel, derive, hooks, is_kernel
 from dualgrad.numbers.kernels import apply_kernel
 from dualgrad.numbers.number import Number, plain, store
 
@@ -70,7 +70,7 @@ class KernelWord(NamedTuple):
 
 
 def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
-    """The hook of `dualgrad.kernel`: a call with numbers, and the arrays it writes."""
+    """The hook of `dualgrad.kernels`: a call with numbers, and the arrays it writes."""
     written = () if chain else writes_of(base, tuple(type_of(a) for a in args))
     if not written:
         return apply_kernel(KernelWord(base, chain), args)
@@ -116,14 +116,14 @@ def writes_of(base: Any, types: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:
 
 
 def generate(base: Any, chain: Chain, argtypes: Any) -> Any:
-    """The hook of `dualgrad.kernel`: what compiles is imported when something compiles."""
+    """The hook of `dualgrad.kernels`: what compiles is imported when something compiles."""
     from .chain import generate
 
     return generate(base, chain, argtypes)
 
 
 def program(base: Any, chain: Chain, argtypes: list[Any]) -> Any:
-    """The hook of `dualgrad.kernel`: the program of a kernel that another one calls."""
+    """The hook of `dualgrad.kernels`: the program of a kernel that another one calls."""
     from .chain import program_of
 
     return program_of(base, chain, argtypes)

@@ -30,7 +30,7 @@ from .fingerprint import CannotFingerprint, fingerprint
 from .modules import Place, import_file, place_for, write
 
 ArgTypes = tuple[types.Type, ...]
-Recipe = Any  # `dualgrad.kernel.Recipe`, some floors up
+Recipe = Any  # `dualgrad.kernels.Recipe`, some floors up
 log = logging.getLogger("dualgrad")
 
 

@@ -1,0 +1,3 @@
+"""The numbers; importing this package gives them NumPy's protocols and ndarray's methods."""
+
+from . import functions  # noqa: F401

@@ -83,6 +83,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     elif method == "reduce" and ufunc in REDUCTIONS:
         names = ("axis", "dtype", "out", "keepdims")
         given = {"axis": 0, **dict(zip(names, inputs[1:])), **options}
+        if given.get("initial", np._NoValue) is not np._NoValue:
+            raise unsupported(f"np.{ufunc.__name__}.reduce with initial=")
         return REDUCTIONS[ufunc](inputs[0], axis=given["axis"], keepdims=bool(given.get("keepdims", False)))
     elif method == "accumulate" and ufunc is np.add:
         return cumsum(inputs[0], options.get("axis", inputs[1] if len(inputs) > 1 else 0))
@@ -98,12 +100,18 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     raise unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
 
 
+_REFUSED = {"where", "initial", "casting"}
+
+
 def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function with options, without a rule, or with more than one kind of argument."""
     if any(hasattr(t, "__dualgrad_masked__") for t in types):
         return NotImplemented
     found = FUNCTIONS.get(function)
     if found is not None:
+        refused = _REFUSED & {k for k, v in kwargs.items() if v is not np._NoValue}
+        if refused:
+            raise unsupported(f"np.{function.__name__} with {', '.join(sorted(refused))}=", "use np.where(test, x, 0)")
         out = kwargs.get("out")
         result = found(*args, **{k: v for k, v in kwargs.items() if k != "out"})
         return result if out is None else write_out(out, result)
@@ -269,16 +277,10 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     if is_stale(x):
         settled(x)
     root = x._memory if isinstance(x._memory, Number) else x
-    if _ground(x).flags.c_contiguous and _ground(root).flags.c_contiguous:
+    memory = x._ground()
+    if root._ground().flags.c_contiguous and np.may_share_memory(np.reshape(memory, shape), memory):
         return view_of(x, np.reshape, shape)
     return apply_linear(WORDS["reshape"], x, shape)
-
-
-def _ground(x: Any) -> Any:
-    """The plain array under all levels; numbers of one element pass as contiguous."""
-    while isinstance(x, Number):
-        x = x._primal
-    return x
 
 
 @numpy_function(np.ravel)
@@ -378,14 +380,15 @@ def diag(x: Any, k: int = 0) -> Any:
 
 
 @numpy_function(np.sum)
-def sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    x = array(x) if type(x) in (list, tuple) else x
+def sum(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    if dtype is not None:
+        x = astype(x, dtype)
     return apply_linear(SUM, x, axis, keepdims)
 
 
 @numpy_function(np.mean)
-def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    return sum(x, axis, keepdims=keepdims) / _count(x, axis)
+def mean(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return sum(x, axis, dtype, keepdims=keepdims) / _count(x, axis)
 
 
 def _count(x: Any, axis: Any) -> int:
@@ -395,13 +398,14 @@ def _count(x: Any, axis: Any) -> int:
 
 
 @numpy_function(np.var)
-def var(x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bool = False, **options: Any) -> Any:
+def var(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    x = x if dtype is None else astype(x, dtype)
     centred = x - mean(x, axis, keepdims=True)
     return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
 
 
 @numpy_function(np.cumsum)
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def cumsum(x: Any, axis: int | None = None) -> Any:
     return apply_linear(WORDS["cumsum"], ravel(x) if axis is None else x, 0 if axis is None else axis)
 
 
@@ -414,8 +418,9 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
 
 
 @numpy_function(np.prod)
-def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Any:
+def prod(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     """Products of halves of halves: no division, so zeros among the factors are right to all orders."""
+    x = x if dtype is None else astype(x, dtype)
     axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
     kept = [k for k in range(x.ndim) if k not in axes]
     rest = tuple(x.shape[k] for k in kept)
@@ -433,7 +438,7 @@ def _extreme(function: Any) -> Callable[..., Any]:
     """The mean of the entries that attain the extreme: ties share its derivative equally."""
 
     @numpy_function(function)
-    def extreme(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    def extreme(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         value = plain(x)
         hit = value == function(value, axis=axis, keepdims=True)
         return sum(where(hit, x, 0.0), axis, keepdims=keepdims) / np.sum(hit, axis=axis, keepdims=keepdims)
@@ -452,8 +457,8 @@ def where(test: Any, a: Any = None, b: Any = None) -> Any:
 
 
 @numpy_function(np.clip)
-def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
-    low, high = options.get("min", a_min), options.get("max", a_max)
+def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    low, high = a_min if min is None else min, a_max if max is None else max
     x = x if low is None else np.maximum(x, low)
     return x if high is None else np.minimum(x, high)
 
@@ -594,9 +599,9 @@ Number.__round__ = lambda self, digits=0: np.round(plain(self), digits)  # type:
 
 
 @numpy_function(np.std)
-def std(x: Any, axis: Any = None, dtype: Any = None, ddof: int = 0, keepdims: bool = False, **options: Any) -> Any:
+def std(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Zero for equal values, and so is its derivative there."""
-    square = var(x, axis, ddof=ddof, keepdims=keepdims)
+    square = var(x, axis, dtype, ddof=ddof, keepdims=keepdims)
     zero = plain(square) == 0
     return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
 

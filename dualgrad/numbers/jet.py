@@ -47,10 +47,9 @@ class Jet(Number):
         """Coefficients, order 0 first."""
         return settled(self)._primal
 
-    @property
-    def primal(self) -> Any:
-        """The value, which is the coefficient of order 0."""
-        return settled(self)._primal[0]
+    def _value(self) -> Any:
+        """The coefficient of order 0."""
+        return self._primal[0]
 
     @property
     def order(self) -> int:
@@ -100,6 +99,10 @@ class Jet(Number):
 
     def _is_array(self) -> bool:
         return self._primal.ndim > 1
+
+    def _ground(self) -> Any:
+        first = self._primal[0]
+        return first._ground() if isinstance(first, Number) else first
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         return BATCHED[view](self._primal, argument), None

@@ -139,12 +139,20 @@ class Number:
         primal = self._primal
         return type(primal) is ndarray or isinstance(primal, Number) and primal._is_array()
 
+    def _ground(self) -> Any:
+        """The plain array under all levels, for its strides."""
+        primal = self._primal
+        return primal._ground() if isinstance(primal, Number) else primal
+
     # Content and shape
 
     @property
     def primal(self) -> Any:
         """The value without this level's derivative."""
-        return settled(self)._primal
+        return settled(self)._value()
+
+    def _value(self) -> Any:
+        return self._primal
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -444,14 +444,12 @@ class _Reverse:
         lead = len(self.shape)
         memory = self.writable(slot)
         place, index = looked(memory, chain[:-1], lead), chain[-1][1]
+        ct = None if ref is None else looked(place, chain[-1:], lead).copy()
+        if lead:
+            index = slice(None), *(index if isinstance(index, tuple) else (index,))
+        place[index] = 0
         if ref is not None:
-            self.add(ref, looked(place, chain[-1:], lead).copy())
-        if not lead:
-            place[index] = 0
-        elif is_basic(index):
-            looked(place, chain[-1:], lead)[...] = 0
-        else:
-            place[slice(None), *(index if isinstance(index, tuple) else (index,))] = 0
+            self.add(ref, ct)
 
 
 def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = False) -> list[Any]:

@@ -33,7 +33,7 @@ Chain = tuple[Transform, ...]
 
 
 def _not_set(*_: Any) -> Any:
-    raise RuntimeError("the hooks of dualgrad.kernel are not set: import dualgrad")
+    raise RuntimeError("the hooks of dualgrad.kernels are not set: import dualgrad")
 
 
 @dataclass
