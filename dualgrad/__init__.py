@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from .api.linear_map import LinearMap
     from .api.matrices import hessian, hvp, jacobian
     from .api.reverse import grad, jacrev, linearize, pullback, value_and_grad, vjp
+    from .api.route import kernel, source
     from .api.series import derivative, jet, taylor
-    from .core.errors import DualgradError
+    from .core.errors import (
+        ArgumentError,
+        DualgradError,
+        EscapedNumberError,
+        KernelError,
+        LostDerivativeError,
+        OverlapError,
+        StructureError,
+        UnsupportedError,
+    )
     from .lifting import lifting
     from .numbers.dual import Dual
     from .numbers.jet import Jet
@@ -29,6 +39,7 @@ _PLACES = {
     "api.series": "jet taylor derivative",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
     "KernelError OverlapError",
+    "api.route": "kernel source",
     "lifting": "lifting",
     "numbers.dual": "Dual",
     "numbers.jet": "Jet",
@@ -37,9 +48,9 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 
 __all__ = [  # noqa: F822
     "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
-    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jet", "jvp", "lifting", "linearize", "pullback", "pushforward", "taylor", "value_and_grad",
-    "vjp",
+    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian",
+    "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linearize", "pullback",
+    "pushforward", "source", "taylor", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
         return types.MethodType(lift(f.__func__), f.__self__)
     if isinstance(f, functools.partial):
         return functools.partial(lift(f.func), *f.args, **f.keywords)
-    call = vars(type(f)).get("__call__")
+    call = getattr(type(f), "__call__", None)  # noqa: B004 (inherited ones too)
     if type(call) is types.FunctionType:
         return types.MethodType(lift(call), f)
     return f

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualgrad.core.containers import flatten
 from dualgrad.core.errors import ArgumentError
 from dualgrad.kernels import Chain, Transform, as_kernel, derive, hooks, is_kernel
 from dualgrad.numbers.kernels import apply_kernel
@@ -18,6 +17,67 @@ PUSHFORWARD = Transform("pushforward", (), ("primals", "tangents"))
 PULLBACK = Transform("pullback", (), ("primals", "cotangents"))
 JET = Transform("jet", (), ("primals", "series"))
 EFFECTS = Transform("effects")
+
+
+def kernel(f: Any) -> Any:
+    """An ``@njit`` function that can be called with numbers too.
+
+    Parameters
+    ----------
+    f : numba dispatcher, or a plain function of the numba subset
+
+    Returns
+    -------
+    A dispatcher that runs the same machine code.  Called with a number it is one word, whose derivatives
+    are compiled from the kernel's source; arrays that it writes may be numbers.
+
+    Raises
+    ------
+    KernelError
+        When it is differentiated, where its source uses what cannot be.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> from numba import njit
+    >>> @dg.kernel
+    ... @njit
+    ... def total(x):
+    ...     s = 0.0
+    ...     for v in x:
+    ...         s += v * v
+    ...     return s
+    >>> dg.grad(lambda x: total(np.sin(x)))(np.array([0.0, 1.0]))
+    array([0.        , 0.90929743])
+    """
+    return as_kernel(f)
+
+
+def source(f: Any, *args: Any) -> str:
+    """The generated source of a compiled derivative.
+
+    Parameters
+    ----------
+    f : a derived kernel, such as ``dg.grad(kernel)``
+    *args
+        Example arguments, whose types decide; without them, the source of all that was compiled so far.
+
+    Examples
+    --------
+    >>> import dualgrad as dg
+    >>> from numba import njit
+    >>> @njit
+    ... def cube(x):
+    ...     return x * x * x
+    >>> print(dg.source(dg.grad(cube), 2.0).split("\\n\\n")[-1])
+    def grad_cube(x):
+        t = x * x
+        return t + (x + x) * x
+    <BLANKLINE>
+    """
+    if not hasattr(f, "inspect_source"):
+        raise ArgumentError(f"source: {f!r:.60} is no compiled derivative", hint="pass dg.grad(kernel) or the like")
+    return f.inspect_source(*args)
 
 
 def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
@@ -131,4 +191,3 @@ def program(base: Any, chain: Chain, argtypes: list[Any]) -> Any:
 
 hooks.generate, hooks.interpret, hooks.program = generate, interpret, program
 
-__all__ = ["flatten", "is_kernel", "kernel_route"]
