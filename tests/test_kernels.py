@@ -71,7 +71,7 @@ def test_jvp_vjp_linearize_and_hvp_agree():
     out, dot = dg.jvp(rosenbrock, (X,), (V,))
     value, pullback = dg.vjp(rosenbrock, X)
     _, lin = dg.linearize(rosenbrock, X)
-    assert out == value == rosenbrock(X)
+    np.testing.assert_allclose([out, value], rosenbrock(X), rtol=1e-15)
     gradient = differences(rosenbrock, X)
     np.testing.assert_allclose(pullback(1.0)[0], gradient, rtol=1e-6)
     np.testing.assert_allclose([dot, lin(V)], gradient @ V, rtol=1e-6)
@@ -148,7 +148,7 @@ def test_integers_are_promoted_where_they_are_differentiated():
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
-        (lambda: dg.jvp(rosenbrock, (X,), (V[:2],)), dg.StructureError, r"tangents\[0\] is not shaped like primals\[0\]"),
+        (lambda: dg.jvp(rosenbrock, (X,), (V[:2],)), dg.StructureError, r"tangents\[0\] is not shaped like"),
         (lambda: dg.jvp(rosenbrock, (X,), (V, V)), dg.StructureError, "one entry for each argument"),
         (lambda: dg.jvp(rosenbrock, (X,), (1.0,)), dg.StructureError, "has 0 axes, not 1"),
         (lambda: dg.grad(rosenbrock, argnums=2)(X), dg.ArgumentError, "argnums=2, but rosenbrock was called with 1"),

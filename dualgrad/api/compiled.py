@@ -281,7 +281,7 @@ def copied(b: Builder, source: Atom, target: Atom, at: tuple[Any, ...]) -> Atom:
 def jacobian_by_columns(f: Function, by: Any) -> Function:
     """Forward sweeps that carry `CHUNK` directions at once, over all entries of the chosen arguments."""
     inputs = variables(by)
-    value = ssa(f.program)
+    value = prepare(f.program)
     now = dict(zip(f.program.params, value.params, strict=True))
     b = Builder([*value.body])
     table: list[list[Atom]] = [[] for _ in value.results]

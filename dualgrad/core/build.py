@@ -7,6 +7,7 @@ identities that hold for every number, NaN and infinities included (a zero may l
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,11 +15,14 @@ from typing import Any
 from .program import INT, Atom, Const, For, Let, Statement, Store, Type, Var, const
 from .words import WORDS, Word
 
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+}  # fmt: skip
 ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "neg": lambda a: -a,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
 }
 
 
@@ -112,7 +116,9 @@ def fold(name: str, args: tuple[Atom, ...]) -> Atom | None:
     if args and all(isinstance(a, Const) for a in args):
         if name in ARITHMETIC and len({a.type for a in args}) == 1 and args[0].type.dtype != "bool":
             return Const(ARITHMETIC[name](*(a.value for a in args)), args[0].type)
-        return None
+        return const(COMPARISONS[name](*(a.value for a in args))) if name in COMPARISONS else None
+    if name == "where" and isinstance(args[0], Const):
+        return args[1] if args[0].value else args[2]
     if len(args) != 2:
         return None
     a, b = args

@@ -34,6 +34,8 @@ class Type(NamedTuple):
     rank: int = 0
 
     def __str__(self) -> str:
+        if self.rank < 0:
+            return f"{self.dtype}[...]"  # known at run time
         return self.dtype + ("[" + ",".join(":" * self.rank) + "]" if self.rank else "")
 
     @property

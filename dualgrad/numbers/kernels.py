@@ -110,19 +110,24 @@ def _recorded(kernel: Any, tape: Any, leaves: list[Any], active: list[bool], str
             return tuple(stack(list(each)) for each in zip(*(pull(k, c) for c in ct)))
         cts = [ct if j == k else z for j, z in enumerate(zeros)]
         back = flatten(kernel.pullback(primals, unflatten(form, cts))[1])[0]
-        return tuple(c for c, on in zip(back, active) if on)
+        return tuple(_content(c) for c, on in zip(back, active) if on)
 
     def push(k: int, *dots: Any) -> Any:
         waiting = iter(dots)
         tangents = [dense(next(waiting)) if on else _zero(a) for a, on in zip(leaves, active)]
-        return flatten(kernel.pushforward(primals, unflatten(structure, tangents))[1])[0][k]
+        return _content(flatten(kernel.pushforward(primals, unflatten(structure, tangents))[1])[0][k])
 
     step = Special(getattr(kernel, "__name__", "kernel"), push, pull)
     found = []
     for k, y in enumerate(outs):
-        y = y if hasattr(y, "dtype") else np.asarray(y)[()]
+        y = _content(y)
         found.append(tape.emit(step, (y, k), refs) if y.dtype.kind in "fc" else y)
     return unflatten(form, found)
+
+
+def _content(x: Any) -> Any:
+    """What a compiled function returns, with Python floats as NumPy's."""
+    return x if hasattr(x, "dtype") else np.asarray(x)[()]
 
 
 def _kept(a: Any) -> Any:

@@ -30,6 +30,8 @@ def _type_of(given: Any) -> ArgType:
         return Type(t.name)
     if isinstance(t, types.BaseTuple):
         return tuple(types_of(t))  # type: ignore[arg-type]
+    if t == types.none:  # beside a result None
+        return None
     raise KernelError(
         f"an argument of type {given} cannot be differentiated in a kernel",
         why="a kernel's arguments are numbers, arrays of numbers with at least one dimension, and tuples of these",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from dualgrad.core.build import Builder
+from dualgrad.core.build import ARITHMETIC, COMPARISONS, Builder
 from dualgrad.core.program import Atom, Const
 from dualgrad.core.words import WORDS
 
@@ -96,11 +96,7 @@ def emit(b: Builder, name: str, values: tuple[Any, ...]) -> Any:
     return getattr(b, name)(*values)
 
 
-EVALUATE: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "neg": lambda a: -a,
-    "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "gt": lambda a, b: a > b, "ge": lambda a, b: a >= b,
-    "eq": lambda a, b: a == b, "ne": lambda a, b: a != b,
-}  # fmt: skip
+EVALUATE: dict[str, Callable[..., Any]] = {**ARITHMETIC, **COMPARISONS}
 
 
 def _sub_zero(b: Builder, x: Atom | None, y: Atom | None) -> Atom | None:
