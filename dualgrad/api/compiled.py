@@ -189,7 +189,8 @@ class Reversed:
 def pullback(f: Function) -> Function:
     """``(primals, cotangents) -> (out, cotangents of the primals)``."""
     r = Reversed.of(f, [v for v in variables(f.params) if has_tangent(v)])
-    cotangents = beside(r.result, r.cotangents, "_bar") if variables(r.result) else r.result
+    cts = iter(r.cotangents)  # a constant result has one too, which nothing reads
+    cotangents = mapped(lambda a: next(cts) if a.type.differentiable else Var("unread", a.type), r.result)
     back = mapped(lambda a: r.gradients[a] if has_tangent(a) else Const(0.0, Type("float64")), f.params)
     return finished(f"pullback_{f.name}", (r.params, cotangents), r.forward + r.reverse, (r.result, back))
 
@@ -271,9 +272,11 @@ def seed(b: Builder, var: Var, shape: list[Atom], at: tuple[Any, ...] | None) ->
 
 
 def copied(b: Builder, source: Atom, target: Atom, at: tuple[Any, ...]) -> Atom:
-    """Write a gradient into the Jacobian's row; where both are numbers it is the Jacobian itself."""
+    """Write a gradient into the Jacobian's row; where both are numbers it is, as it is now, the Jacobian itself."""
     if not target.type.rank:
-        return source
+        entry = Var("jac", target.type)
+        b.bind(entry, source)
+        return entry
     b.each(b.dims(source), lambda i, cell: i.store(target, (*at, *cell), i.load(source, *cell) if cell else source))
     return target
 

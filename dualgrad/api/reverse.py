@@ -115,7 +115,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     if is_kernel(f):
         back = kernel_route("pullback", f)
-        return value_of(f, primals), lambda ct: back(primals, ct)[1]
+        kept = _kept(primals)
+        return value_of(f, primals), lambda ct: back(kept, ct)[1]
     with np.errstate(all="ignore"):
         recording = Recording(Call("vjp", f, _kept(primals), tuple(range(len(primals)))), has_aux)
 

@@ -73,7 +73,7 @@ def user_line() -> str:
         name = frame.f_code.co_filename
         library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))
         library |= name.startswith(_STDLIB) and "site-packages" not in name
-        if not library and not name.startswith((_HERE, "<")) and not frame.f_globals.get("__dualgrad_generated__"):
+        if not library and not name.startswith((_HERE, "<dualgrad", "<frozen", "<__array")) and not frame.f_globals.get("__dualgrad_generated__"):
             return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
