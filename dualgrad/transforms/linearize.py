@@ -82,6 +82,12 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     """
     program = prepare(program)
     unzip = Unzip(program, active)
+    if any(v.type.dtype.startswith("complex") for v in unzip.active):
+        raise KernelError(
+            f"{program.name} has complex numbers, which reverse mode does not support yet",
+            why="the pullback of a complex function needs a convention that this version does not implement",
+            hint="use forward mode (dg.jvp), or real and imaginary parts",
+        )
     primal, linear = Builder(), Builder()
     unzip.root = primal
     unzip.enter(linear)
