@@ -69,10 +69,10 @@ def source(f: Any, *args: Any) -> str:
     >>> @njit
     ... def cube(x):
     ...     return x * x * x
-    >>> print(dg.source(dg.grad(cube), 2.0).split("\\n\\n")[-1])
+    >>> print(dg.source(dg.grad(cube), 2.0).split("\\n\\n\\n")[-1])
     def grad_cube(x):
         t = x * x
-        return t + (x + x) * x
+        return t + t + t
     <BLANKLINE>
     """
     if not hasattr(f, "inspect_source"):
