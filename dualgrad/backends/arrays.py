@@ -8,6 +8,7 @@ first argument as a stack of independent arguments.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -34,26 +35,27 @@ def _interpreted(f: Callable[..., Any]) -> Callable[..., Any]:
 
 # Sums
 
+
 @_interpreted
 def spread(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
     """The transpose of a sum over ``axis`` of an array of this shape."""
     if axis is not None and not keepdims:
-        x = np.expand_dims(x, _axes(axis, len(shape)))
+        x = np.expand_dims(x, axes_of(axis, len(shape)))
     out = np.empty(shape, x.dtype)
     out[...] = x
     return out
 
 
-def _axes(axis: Any, rank: int) -> tuple[int, ...]:
+def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     """Axes as a tuple of non-negative numbers; None means all."""
     if axis is None:
         return tuple(range(rank))
-    return tuple(a % rank for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple([a % rank for a in (axis if isinstance(axis, tuple) else (axis,))])
 
 
 def _inner(axis: Any, rank: int) -> tuple[int, ...]:
     """The same axes of a value of this rank, counted from its end: a leading axis does not disturb them."""
-    return tuple(a - rank for a in _axes(axis, rank))
+    return tuple([a - rank for a in axes_of(axis, rank)])
 
 
 def sum_batched(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -77,8 +79,7 @@ def sum_to(x: Any, shape: Shape) -> Any:
 
 
 def broadcast_to_batched(x: Any, shape: Shape) -> Any:
-    fill = (1,) * (len(shape) - x.ndim + 1)
-    return np.broadcast_to(np.reshape(x, (x.shape[0], *fill, *x.shape[1:])), (x.shape[0], *shape))
+    return np.broadcast_to(insert_axes(x, len(shape) - x.ndim + 1), (x.shape[0], *shape))
 
 
 def sum_to_batched(x: Any, shape: Shape) -> Any:
@@ -103,52 +104,49 @@ def stacked(series: list[Any]) -> Any:
 
 
 def cumsum_batched(x: Any, axis: int | None) -> Any:
-    if axis is None:
-        return np.cumsum(np.reshape(x, (x.shape[0], -1)), 1)
-    return np.cumsum(x, axis % (x.ndim - 1) + 1)
+    return np.cumsum(np.reshape(x, (x.shape[0], -1)) if axis is None else x, _past_first(x, axis))
 
 
 def cumsum_back(x: Any, axis: int | None) -> Any:
     """The transpose of a cumulative sum: the sum from each entry to the end."""
-    axis = 0 if axis is None else axis
+    axis = axis or 0
     return np.flip(np.cumsum(np.flip(x, axis), axis), axis)
 
 
 def cumsum_back_batched(x: Any, axis: int | None) -> Any:
-    return cumsum_back(x, 1 if axis is None else axis % (x.ndim - 1) + 1)
+    return cumsum_back(x, _past_first(x, axis))
+
+
+def _past_first(x: Any, axis: int | None) -> int:
+    return 1 if axis is None else axis % (x.ndim - 1) + 1
 
 
 # Shapes
 
+
 def reshape_batched(x: Any, shape: Shape) -> Any:
-    return np.reshape(x, (x.shape[0], *shape) if -1 not in shape else _known(x, shape))
-
-
-def _known(x: Any, shape: Shape) -> Shape:
-    size = int(np.prod(x.shape[1:]))
-    rest = -int(np.prod(shape))
-    return (x.shape[0], *(size // rest if n == -1 else n for n in shape))
+    if -1 in shape:
+        size, rest = math.prod(x.shape[1:]), -math.prod(shape)
+        shape = tuple(size // rest if n == -1 else n for n in shape)
+    return np.reshape(x, (x.shape[0], *shape))
 
 
 def untranspose(x: Any, axes: Shape | None) -> Any:
     """The inverse of a transposition."""
-    return np.transpose(x, None if axes is None else _inverse(axes))
+    return np.transpose(x, _inverse(axes))
 
 
-def _inverse(axes: Shape) -> Shape:
-    rank = len(axes)
-    positive = [a % rank for a in axes]
-    return tuple(positive.index(k) for k in range(rank))
+def _inverse(axes: Shape | None) -> Shape | None:
+    return axes if axes is None else tuple(np.argsort([a % len(axes) for a in axes]).tolist())
 
 
 def transpose_batched(x: Any, axes: Shape | None) -> Any:
     rank = x.ndim - 1
-    axes = range(rank)[::-1] if axes is None else axes
-    return np.transpose(x, (0, *(a % rank + 1 for a in axes)))
+    return np.transpose(x, (0, *(a % rank + 1 for a in (range(rank)[::-1] if axes is None else axes))))
 
 
 def untranspose_batched(x: Any, axes: Shape | None) -> Any:
-    return transpose_batched(x, None if axes is None else _inverse(axes))
+    return transpose_batched(x, _inverse(axes))
 
 
 def astype_batched(x: Any, dtype: Any) -> Any:
@@ -160,6 +158,7 @@ def astype_back_batched(x: Any, dtype: Any) -> Any:
 
 
 # Indexing
+
 
 @_interpreted
 def scatter(x: Any, index: Any, shape: Shape) -> Any:
@@ -190,7 +189,7 @@ def is_basic(index: Any) -> bool:
     )
 
 
-def _below(index: Any) -> tuple[Any, ...]:
+def below(index: Any) -> tuple[Any, ...]:
     """The index one axis further down."""
     return (ALL, *index) if isinstance(index, tuple) else (ALL, index)
 
@@ -206,35 +205,45 @@ def fronted(index: Any) -> int | None:
     return len(np.broadcast_shapes(*(a.nonzero()[0].shape if a.dtype == bool else a.shape for a in arrays)))
 
 
-def getitem_batched(x: Any, index: Any) -> Any:
-    found = x[_below(index)]
+def led(x: Any, index: Any) -> Any:
+    """A stack of values as NumPy assigns it at `below` the index: its leading axis after what moves to the front."""
     front = fronted(index)
+    return x if front is None else np.moveaxis(x, 0, front)
+
+
+def getitem_batched(x: Any, index: Any) -> Any:
+    found, front = x[below(index)], fronted(index)
     return found if front is None else np.moveaxis(found, front, 0)
 
 
 def scatter_batched(x: Any, index: Any, shape: Shape) -> Any:
-    front = fronted(index)
-    return scatter(x if front is None else np.moveaxis(x, 0, front), _below(index), (x.shape[0], *shape))
+    return scatter(led(x, index), below(index), (x.shape[0], *shape))
 
 
 def clear_batched(x: Any, index: Any) -> Any:
-    return clear(x, _below(index))
+    return clear(x, below(index))
 
 
 # Products of matrices: vectors become matrices of one row or column, and back
 
-def _columns(b: Any) -> Any:
-    return np.expand_dims(b, -1) if b.ndim == 1 else b
 
-
-def _rows(a: Any) -> Any:
+def rows(a: Any) -> Any:
     return np.expand_dims(a, 0) if a.ndim == 1 else a
 
 
-def _as_product(x: Any, left: int, right: int) -> Any:
-    """The product (or its cotangent) of factors of these ranks with the axes that matmul dropped."""
-    if right == 1:
-        x = np.expand_dims(x, -1)
+def columns(b: Any) -> Any:
+    return np.expand_dims(b, -1) if b.ndim == 1 else b
+
+
+def dropped(product: Any, left: int, right: int) -> Any:
+    """A product without the axes that matmul drops for factors of these ranks."""
+    product = product[..., 0, :] if left == 1 else product
+    return product[..., 0] if right == 1 else product
+
+
+def _restored(x: Any, left: int, right: int) -> Any:
+    """The inverse of `dropped`, for a cotangent of the product."""
+    x = np.expand_dims(x, -1) if right == 1 else x
     return np.expand_dims(x, -2) if left == 1 else x
 
 
@@ -243,48 +252,38 @@ def _adjoint(a: Any) -> Any:
     return np.conj(a) if a.dtype.kind == "c" else a
 
 
-def matmul_left_back(x: Any, b: Any, shape: Shape) -> Any:
+def matmul_left_back(x: Any, b: Any, shape: Shape, add: Callable[..., Any] = sum_to, lead: Shape = ()) -> Any:
     """The cotangent of ``a`` of this shape in ``a @ b``."""
-    whole = np.matmul(_as_product(x, len(shape), b.ndim), _adjoint(_columns(b)))
-    return np.reshape(sum_to(whole, shape if len(shape) > 1 else (1, *shape)), shape)
+    whole = np.matmul(_restored(x, len(shape), b.ndim), _adjoint(columns(b)))
+    return np.reshape(add(whole, shape if len(shape) > 1 else (1, *shape)), lead + shape)
 
 
-def matmul_right_back(x: Any, a: Any, shape: Shape) -> Any:
+def matmul_right_back(x: Any, a: Any, shape: Shape, add: Callable[..., Any] = sum_to, lead: Shape = ()) -> Any:
     """The cotangent of ``b`` of this shape in ``a @ b``."""
-    whole = np.matmul(_adjoint(_rows(a)), _as_product(x, a.ndim, len(shape)))
-    return np.reshape(sum_to(whole, shape if len(shape) > 1 else (*shape, 1)), shape)
+    whole = np.matmul(_adjoint(rows(a)), _restored(x, a.ndim, len(shape)))
+    return np.reshape(add(whole, shape if len(shape) > 1 else (*shape, 1)), lead + shape)
+
+
+def matmul_left_back_batched(x: Any, b: Any, shape: Shape) -> Any:
+    return matmul_left_back(x, b, shape, sum_to_batched, x.shape[:1])
+
+
+def matmul_right_back_batched(x: Any, a: Any, shape: Shape) -> Any:
+    return matmul_right_back(x, a, shape, sum_to_batched, x.shape[:1])
 
 
 def _stack(x: Any, rank: int) -> Any:
     """A stack of matrices, its leading axis apart from the stacks of the other factor of this rank."""
-    return np.reshape(x, (x.shape[0], *(1,) * max(0, rank - x.ndim + 1), *x.shape[1:]))
+    return insert_axes(x, max(0, rank - x.ndim + 1))
 
 
 def matmul_left_batched(a: Any, b: Any) -> Any:
     rank = a.ndim - 1
     a = np.expand_dims(a, 1) if rank == 1 else a
-    return _dropped(np.matmul(_stack(a, b.ndim), _columns(b)), rank, b.ndim)
+    return dropped(np.matmul(_stack(a, b.ndim), columns(b)), rank, b.ndim)
 
 
 def matmul_right_batched(b: Any, a: Any) -> Any:
     rank = b.ndim - 1
     b = np.expand_dims(b, -1) if rank == 1 else b
-    return _dropped(np.matmul(_rows(a), _stack(b, a.ndim)), a.ndim, rank)
-
-
-def _dropped(product: Any, left: int, right: int) -> Any:
-    if left == 1:
-        product = product[..., 0, :]
-    return product[..., 0] if right == 1 else product
-
-
-def matmul_left_back_batched(x: Any, b: Any, shape: Shape) -> Any:
-    whole = np.matmul(_as_product(x, len(shape), b.ndim), _adjoint(_columns(b)))
-    whole = sum_to_batched(whole, shape if len(shape) > 1 else (1, *shape))
-    return np.reshape(whole, (x.shape[0], *shape))
-
-
-def matmul_right_back_batched(x: Any, a: Any, shape: Shape) -> Any:
-    whole = np.matmul(_adjoint(_rows(a)), _as_product(x, a.ndim, len(shape)))
-    whole = sum_to_batched(whole, shape if len(shape) > 1 else (*shape, 1))
-    return np.reshape(whole, (x.shape[0], *shape))
+    return dropped(np.matmul(rows(a), _stack(b, a.ndim)), a.ndim, rank)

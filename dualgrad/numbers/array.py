@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from dualgrad.core.words import Word
 
-from .number import BATCHED, OWN, Level, Number, View, evaluate, make, settled
+from .number import BATCHED, OWN, Level, Number, View, current, evaluate, make, settled
 
 GROUND = Level("an inactive buffer", depth=0)
 
@@ -30,35 +30,26 @@ class Array(Number):
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         return view(self._primal, argument), None
 
-    def _snapshot(self) -> Any:
-        return make(Array, GROUND, self._primal.copy(), None) if type(self._primal) is ndarray else self._primal
-
-    def _own(self) -> None:
-        self._primal = self._primal.copy()
-
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
-        content = self._primal
-        for view, argument in chain:
-            content = view(content, argument)
-        content[index] = value._primal if isinstance(value, Array) else value
+        looked(self._primal, chain)[index] = value._primal if isinstance(value, Array) else value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
-        current = settled(self)
-        if type(current) is not Array:
-            return Number.__array__(current)
-        return np.array(current._primal, dtype, copy=copy)
+        now = settled(self)
+        return np.array(now._primal, dtype, copy=copy) if type(now) is Array else Number.__array__(now)
 
-    def __float__(self) -> float:
-        current = settled(self)
-        return float(current._primal) if type(current) is Array else Number.__float__(current)
 
-    def __int__(self) -> int:
-        current = settled(self)
-        return int(current._primal) if type(current) is Array else Number.__int__(current)
+def _of_content(name: str) -> Any:
+    """A method of the array inside, while there is nothing to differentiate."""
 
-    def item(self, *args: Any) -> Any:
-        current = settled(self)
-        return current._primal.item(*args) if type(current) is Array else Number.item(current)
+    def method(self: Any, *args: Any) -> Any:
+        now = current(self)
+        return getattr(now._primal if type(now) is Array else now, name)(*args)
+
+    return method
+
+
+for _name in ("__float__", "__int__", "item"):
+    setattr(Array, _name, _of_content(_name))
 
 
 def wrap(value: Any) -> Any:

@@ -14,8 +14,8 @@ from dualgrad.core.errors import StructureError
 from dualgrad.core.words import Word
 
 from .array import looked, room_for
-from .masked import Masked
-from .number import BATCHED, Level, Number, View, literal, make, settled, without_array
+from .masked import zeros as masked_zeros
+from .number import BATCHED, Level, Number, View, make, operands, settled, without_array
 
 
 class Dual(Number):
@@ -59,22 +59,16 @@ class Dual(Number):
 
     @staticmethod
     def _interpret(level: Level, word: Word, args: list[Any]) -> Any:
-        if not level.alive:
-            raise level.escaped()
-        active = tuple(type(a) is Dual and a._level is level for a in args)
+        active, literals, values = operands(Dual, level, word, args)
         duals = [a for a, on in zip(args, active) if on]
-        exponent = literal(word, args)
-        values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
         tangents = [a._linear for a in duals]
         lift = None
         if any(t.ndim > a._primal.ndim for t, a in zip(tangents, duals)):
             lift = (0,) * len(duals)
             if word.elementwise:
                 rank = max(map(np.ndim, values))
-                lift = tuple(rank - a._primal.ndim for a in duals)
-        if exponent is not None:
-            values.pop()
-        step = jvp_step(Pattern(word, active, literals_of(len(args), exponent), lift))
+                lift = tuple([rank - a._primal.ndim for a in duals])
+        step = jvp_step(Pattern(word, active, literals, lift))
         primal, tangent = step(*values, *tangents)
         shape = primal.shape if lift is None else (*_directions(tangents), *primal.shape)
         if np.shape(tangent) != shape:
@@ -86,17 +80,13 @@ class Dual(Number):
         lifted = tangent.ndim > self._primal.ndim
         return view(self._primal, argument), (BATCHED[view] if lifted else view)(tangent, argument)
 
-    def _snapshot(self) -> Any:
-        return make(Dual, self._level, self._primal.copy(), self._linear.copy())
-
     def _own(self) -> None:
         self._primal, self._linear = self._primal.copy(), self._linear.copy()
 
     def _adopt(self, old: Any, like: Any) -> None:
         lead = like._linear.shape[: like._linear.ndim - like._primal.ndim]
-        zeros = np.zeros(lead + old.shape, old.dtype)
-        self._primal = old
-        self._linear = Masked(zeros, np.zeros(zeros.shape, bool)) if like._level.careful else zeros
+        zeros = masked_zeros if like._level.careful else np.zeros
+        self._primal, self._linear = old, zeros(lead + old.shape, old.dtype)
 
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
         lead = self._linear.ndim - self._primal.ndim
@@ -112,10 +102,8 @@ class Dual(Number):
         place[index] = primal
         slopes = looked(self._linear, chain, lead)
         if lead:
-            at = slice(None), *(index if isinstance(index, tuple) else (index,))
-            if tangent is not None and arrays.fronted(index) is not None:
-                tangent = np.moveaxis(tangent, 0, arrays.fronted(index))
-            index = at
+            tangent = None if tangent is None else arrays.led(tangent, index)
+            index = arrays.below(index)
         slopes[index] = 0 if tangent is None else tangent
 
 
@@ -124,11 +112,6 @@ def _directions(tangents: list[Any]) -> tuple[int, ...]:
     if len(counts) > 1:
         raise StructureError(f"duals with different numbers of directions meet: {sorted(counts)}")
     return (counts.pop(),)
-
-
-@lru_cache(None)
-def literals_of(count: int, exponent: Any) -> tuple[Any, ...]:
-    return (None,) * count if exponent is None else (None, exponent)
 
 
 # Numbers that users make, outside of any transform

@@ -15,8 +15,8 @@ import numpy as np
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
-from .array import Array, buffer, wrap
-from .number import Number, apply, apply_linear, plain, settled, store, view_of, write_out
+from .array import buffer, wrap
+from .number import Number, apply, apply_linear, current, plain, store, view_of, write_out
 
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}
 COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}
@@ -141,15 +141,10 @@ def numbers_in(args: Iterable[Any]) -> list[Number]:
     found: list[Number] = []
     for a in args:
         if isinstance(a, Number):
-            found.append(settled(a) if type(a) is not Array or is_stale(a) else a)
+            found.append(current(a))
         elif type(a) in (list, tuple):
             found += numbers_in(a)
     return found
-
-
-def is_stale(x: Any) -> bool:
-    """Whether a view has to look again."""
-    return isinstance(x._memory, Number) and x._memory._primal is not x._source
 
 
 def only_buffers(args: Iterable[Any]) -> bool:
@@ -159,11 +154,7 @@ def only_buffers(args: Iterable[Any]) -> bool:
 
 def unwrapped(a: Any) -> Any:
     """The memory of an inactive buffer; other values as they are."""
-    if isinstance(a, Number):
-        if is_stale(a):
-            settled(a)
-        return a._primal
-    return a
+    return current(a)._primal if isinstance(a, Number) else a
 
 
 def operand(a: Any) -> Any:
@@ -274,9 +265,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     if order != "C":
         raise unsupported(f"reshape with order={order!r}", "transpose before and after")
     shape = (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))
-    if is_stale(x):
-        settled(x)
-    root = x._memory if isinstance(x._memory, Number) else x
+    root = current(x)._memory if isinstance(x._memory, Number) else x
     memory = x._ground()
     if root._ground().flags.c_contiguous and np.may_share_memory(np.reshape(memory, shape), memory):
         return view_of(x, np.reshape, shape)

@@ -14,8 +14,8 @@ from dualgrad.core.errors import StructureError
 from dualgrad.core.words import Word
 
 from .array import looked, room_for
-from .dual import content, literals_of, permanent, show
-from .number import BATCHED, Level, Number, View, literal, make, settled, without_array
+from .dual import content, permanent, show
+from .number import BATCHED, Level, Number, View, make, operands, settled, without_array
 
 
 class Jet(Number):
@@ -79,23 +79,17 @@ class Jet(Number):
 
     @staticmethod
     def _interpret(level: Level, word: Word, args: list[Any]) -> Any:
-        if not level.alive:
-            raise level.escaped()
-        active = tuple(type(a) is Jet and a._level is level for a in args)
+        active, literals, values = operands(Jet, level, word, args)
         orders = {a.order for a, on in zip(args, active) if on}
         if len(orders) > 1:
             raise StructureError(f"series of different orders meet: {sorted(orders)}")
-        exponent = literal(word, args)
-        values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
         if word.elementwise:
-            whole = np.broadcast_shapes(*(a.shape if on else np.shape(v) for a, v, on in zip(args, values, active)))
+            whole = np.broadcast_shapes(*(a.shape if on else np.shape(a) for a, on in zip(args, active)))
             values = [
                 arrays.broadcast_to_batched(v, whole) if on and a.shape != whole else v
                 for a, v, on in zip(args, values, active)
             ]
-        if exponent is not None:
-            values.pop()
-        return make(Jet, level, jet_step(Pattern(word, active, literals_of(len(args), exponent)))(*values), None)
+        return make(Jet, level, jet_step(Pattern(word, active, literals))(*values), None)
 
     def _is_array(self) -> bool:
         return self._primal.ndim > 1
@@ -107,12 +101,6 @@ class Jet(Number):
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         return BATCHED[view](self._primal, argument), None
 
-    def _snapshot(self) -> Any:
-        return make(Jet, self._level, self._primal.copy(), None)
-
-    def _own(self) -> None:
-        self._primal = self._primal.copy()
-
     def _adopt(self, old: Any, like: Any) -> None:
         self._primal = room_for(np.zeros((like.order + 1, *old.shape), old.dtype), old)
         self._primal[0] = old
@@ -123,12 +111,10 @@ class Jet(Number):
         if isinstance(new, Number) and type(self._primal) is ndarray:
             self._primal = room_for(self._primal.copy(), new)
         place = looked(self._primal, chain, 1)
-        at = slice(None), *(index if isinstance(index, tuple) else (index,))
         if active:
             rank = np.ndim(place[0][index])
             new = arrays.insert_axes(new, rank - (new.ndim - 1)) if rank > new.ndim - 1 else new
         else:
-            place[at] = 0
+            place[arrays.below(index)] = 0
             place, new = place[:1], np.expand_dims(new, 0)
-        front = arrays.fronted(index)
-        place[at] = new if front is None else np.moveaxis(new, 0, front)
+        place[arrays.below(index)] = arrays.led(new, index)

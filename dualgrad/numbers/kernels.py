@@ -47,8 +47,7 @@ def _zero(a: Any) -> Any:
 
 def _dual(kernel: Any, level: Any, leaves: list[Any], active: list[bool], structure: Any) -> Any:
     """N directions are N pushforwards."""
-    if not level.alive:
-        raise level.escaped()
+    level.check()
     primals = unflatten(structure, [a._primal if on else a for a, on in zip(leaves, active)])
     counts = {a._linear.shape[0] for a, on in zip(leaves, active) if on and a._linear.ndim > a._primal.ndim}
 
@@ -81,8 +80,7 @@ def _number(kind: type[Number], level: Any, y: Any, linear: Any) -> Any:
 
 
 def _jet(kernel: Any, level: Any, leaves: list[Any], active: list[bool], structure: Any) -> Any:
-    if not level.alive:
-        raise level.escaped()
+    level.check()
     order = next(a.order for a, on in zip(leaves, active) if on)
     primals = [a._primal[0] if on else a for a, on in zip(leaves, active)]
     series = [a._primal[1:] if on else stack([_zero(a)] * order) if order else np.zeros((0, *np.shape(a)))

@@ -23,9 +23,11 @@ was taken from, and looks again.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from operator import getitem
 from typing import Any, ClassVar
 
@@ -47,8 +49,6 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.transpose: arrays.transpose_batched,
     np.reshape: arrays.reshape_batched,
 }
-SCALARS = (int, float, complex, np.generic)
-CONSTANTS = (ndarray, *SCALARS)
 REALS = (int, float, np.integer, np.floating)
 POWER = WORDS["power"]
 
@@ -56,28 +56,26 @@ POWER = WORDS["power"]
 class Level:
     """One run of a transform.  Depths are never used twice, so no two levels unify."""
 
-    __slots__ = ("_made", "alive", "careful", "depth", "verb")
+    __slots__ = ("alive", "careful", "depth", "made", "verb")
     depths: ClassVar = itertools.count(1000)
 
     def __init__(self, verb: str, careful: bool = False, depth: float | None = None):
         self.verb, self.careful, self.alive = verb, careful, True
-        self.depth = next(Level.depths) if depth is None else depth
-        self._made = caller() if depth is None else None
-
-    @property
-    def where(self) -> str:
-        """File and line of the user's call."""
-        return "{}:{}, in {}".format(*self._made) if self._made else ""
+        self.depth, self.made = (next(Level.depths), caller()) if depth is None else (depth, None)
 
     def end(self) -> None:
         self.alive = False
 
-    def escaped(self) -> EscapedNumberError:
-        return escaped(self.verb, self.depth, self.where)
+    def check(self) -> None:
+        """Raise if the transform has ended."""
+        if not self.alive:
+            refuse(self.verb, self.depth, self.made)
 
 
-def escaped(verb: str, depth: float, where: str) -> EscapedNumberError:
-    return EscapedNumberError(
+def refuse(verb: str, depth: float, made: Any, *_: Any) -> None:
+    """The error of a number of a level that has ended; ``made`` is the user's file, line and function."""
+    where = "{}:{}, in {}".format(*made) if made else ""
+    raise EscapedNumberError(
         f"a number of a transform that has ended was used ({verb}, level {depth}, made at {where})",
         why="its derivative belongs to that one run of the transform; here it would be lost or be a wrong one",
         hint="return what you need from the function (has_aux=True), do not keep it in a global or a cache",
@@ -118,14 +116,6 @@ class Number:
         """Content ``(primal, linear)`` of a view of this number."""
         raise NotImplementedError
 
-    def _snapshot(self) -> Number:
-        """A frozen copy of content that may change."""
-        raise NotImplementedError
-
-    def _own(self) -> None:
-        """Replace shared content by a copy."""
-        raise NotImplementedError
-
     def _adopt(self, old: Any, like: Number) -> None:
         """Take constant content ``old`` into this number, which has just become one of the kind of ``like``."""
         raise NotImplementedError
@@ -133,6 +123,10 @@ class Number:
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
         """``content[chain][index] = value`` for content of its own."""
         raise NotImplementedError
+
+    def _own(self) -> None:
+        """Replace shared content by a copy."""
+        self._primal = self._primal.copy()
 
     def _is_array(self) -> bool:
         """Whether this stands for an array, which has memory, or for an element, which is a value."""
@@ -168,10 +162,7 @@ class Number:
 
     @property
     def size(self) -> int:
-        n = 1
-        for k in self.shape:
-            n *= k
-        return n
+        return math.prod(self.shape)
 
     @property
     def T(self) -> Any:
@@ -280,17 +271,29 @@ def alias(x: Number) -> Any:
     return make(type(x), x._level, x._primal, x._linear)
 
 
+def current(x: Any) -> Any:
+    """The number, its content renewed if it is a view of memory that was replaced."""
+    memory = x._memory
+    if memory is not None and memory is not OWN and memory._primal is not x._source:
+        look_again(x)
+    return x
+
+
 def settled(x: Any) -> Any:
     """The number with content that nobody will write."""
     memory = x._memory
     if memory is None:
         return x
-    if memory is not OWN:
-        if memory._primal is not x._source:
-            look_again(x)
-        if memory._memory is not OWN:
-            return x
-    return x._snapshot()
+    if memory is not OWN and current(x)._memory._memory is not OWN:
+        return x
+    return snapshot(x)
+
+
+def snapshot(x: Any) -> Any:
+    """A frozen copy of content that may change."""
+    copy = alias(x)
+    copy._own()
+    return copy
 
 
 def look_again(x: Any) -> None:
@@ -313,20 +316,15 @@ def plain(x: Any) -> Any:
 
 def view_of(x: Any, view: Callable[..., Any], argument: Any) -> Any:
     """A number that is a view of ``x``; where NumPy copies (an element), a frozen number."""
-    memory = x._memory
-    if memory is None or memory is OWN:
-        root, chain = x, ((view, argument),)
-    else:
-        if memory._primal is not x._source:
-            look_again(x)
-        root, chain = memory, (*x._chain, (view, argument))
-    new = object.__new__(type(x))
-    new._level = x._level
-    new._primal, new._linear = x._look(view, argument)
-    new._memory, new._chain, new._source = root, chain, root._primal
+    memory = current(x)._memory
+    root, chain = (x, ()) if memory is None or memory is OWN else (memory, x._chain)
+    new = make(type(x), x._level, *x._look(view, argument))
+    new._memory, new._chain, new._source = root, (*chain, (view, argument)), root._primal
     if not new._is_array():
+        if new._level.depth == 0:
+            return new._primal
         if root._memory is OWN:
-            return new._snapshot()
+            return snapshot(new)
         new._memory = None
     return new
 
@@ -423,37 +421,34 @@ def apply_linear(word: Word, x: Any, *rest: Any) -> Any:
     return x._interpret(x._level, word, [x, *rest])
 
 
+@cache
 def evaluate(word: Word) -> Callable[..., Any]:
     """The word as a function of plain values."""
-    found = _FUNCTIONS.get(word)
-    if found is None:
-        count = len(word.rule.args)
-        names = [f"a{k}" for k in range(count)]
-        if word.ufunc is not None:
-            found = word.ufunc
-        elif word.name == "where":
-            found = np.where
-        elif isinstance(word.text, str):
-            source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
-            found = eval(source, {"np": np, **vars(arrays)})
-        else:
-            found = _special(word)
-        _FUNCTIONS[word] = found
-    return found
-
-
-def _special(word: Word) -> Callable[..., Any]:
+    if word.ufunc is not None:
+        return word.ufunc
+    if word.name == "where":
+        return np.where
+    if isinstance(word.text, str):
+        names = [f"a{k}" for k in range(len(word.rule.args))]
+        source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
+        return eval(source, {"np": np, **vars(arrays)})
     from scipy import special
 
     return getattr(special, word.name)
 
 
-_FUNCTIONS: dict[Word, Callable[..., Any]] = {}
+def operands(kind: type[Number], level: Level, word: Word, args: Sequence[Any]) -> Any:
+    """How a number of this kind and level reads arguments: ``(active, literals, values)``.
 
-
-def literal(word: Word, args: Sequence[Any]) -> Any:
-    """The exponent of a power as a Python literal, where its value decides which path is taken."""
-    return exponent_of(args[1]) if word is POWER and isinstance(args[1], REALS) else None
+    An exponent that decides by its value which path is taken is a literal of the word, not one of the values.
+    """
+    level.check()
+    active = tuple([type(a) is kind and a._level is level for a in args])
+    values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
+    exponent = exponent_of(args[1]) if word is POWER and isinstance(args[1], REALS) else None
+    if exponent is None:
+        return active, (None,) * len(args), values
+    return active, (None, exponent), values[:1]
 
 
 def exponent_of(p: Any) -> Any:
@@ -468,12 +463,15 @@ def without_array(a: Any) -> Any:
     return a._primal if isinstance(a, Number) and a._level.depth == 0 else a
 
 
+OPERANDS = (Number, ndarray, int, float, complex, np.generic)
+
+
 def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
-        if not isinstance(other, Number) and not isinstance(other, CONSTANTS):
-            if not isinstance(other, (list, tuple)):
-                return NotImplemented
+        if isinstance(other, (list, tuple)):
             other = as_number(other)
+        elif not isinstance(other, OPERANDS):
+            return NotImplemented
         return apply(word, other, self) if swapped else apply(word, self, other)
 
     return operator
@@ -481,7 +479,7 @@ def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
 
 def _in_place(word: Word) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
-        result = apply(word, self, other if isinstance(other, (Number, *CONSTANTS)) else as_number(other))
+        result = apply(word, self, other if isinstance(other, OPERANDS) else as_number(other))
         if not self._is_array():
             return result
         store(self, ..., result)

@@ -13,41 +13,25 @@ cotangent from there and leaves zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 from operator import getitem
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.backends.arrays import is_basic
+from dualgrad.backends.arrays import below, is_basic
 from dualgrad.backends.steps import Pattern, Step, linear_step
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
 
 from .array import looked, room_for
-from .dual import literals_of
-from .masked import Masked
+from .masked import dense
 from .masked import zeros as masked_zeros
-from .number import (
-    OWN,
-    POWER,
-    Level,
-    Number,
-    View,
-    apply,
-    caller,
-    escaped,
-    exponent_of,
-    literal,
-    make,
-    settled,
-    without_array,
-)
+from .number import BATCHED, OWN, Level, Number, View, exponent_of, make, operands, refuse, settled, without_array
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
-
-
 _new = object.__new__
 
 
@@ -67,53 +51,42 @@ COPY = Special("copy", lambda t: t.copy(), lambda ct: (ct,))
 STORE = Special("store")
 
 
-class _Refuse(NamedTuple):
-    """What a tape that has ended appends with; it knows the tape's name only, so that no cycle keeps the tape alive."""
-
-    verb: str
-    depth: float
-    made: Any
-
-    def __call__(self, entry: Entry) -> None:
-        raise escaped(self.verb, self.depth, "{}:{}, in {}".format(*self.made))
-
-
 class Tape(Level):
     """The level of recording numbers, and what they recorded."""
 
     __slots__ = ("append", "entries", "shapes")
 
     def __init__(self, verb: str):
-        self.verb, self.careful, self.alive = verb, False, True
-        self.depth, self._made = next(Level.depths), caller()
+        super().__init__(verb)
         self.entries: list[Entry] = []
         self.append: Callable[[Entry], None] = self.entries.append
         self.shapes: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
 
     def end(self) -> None:
-        """From here on a number of this tape raises when it is used."""
+        """From here on a number of this tape raises when it is used; what raises does not keep the tape alive."""
         self.alive = False
-        self.append = _Refuse(self.verb, self.depth, self._made)
+        self.append = partial(refuse, self.verb, self.depth, self.made)
+
+    def slot(self, step: Any, residuals: tuple[Any, ...], refs: tuple[Any, ...]) -> int:
+        """A new entry, and the slot that it makes."""
+        self.append((step, residuals, refs))
+        return len(self.entries) - 1
 
     def input(self, primal: Any) -> Recorded:
         """A number that stands for an argument."""
-        self.append((INPUT, (), ()))
-        return make(Recorded, self, primal, len(self.entries) - 1)
+        return make(Recorded, self, primal, self.slot(INPUT, (), ()))
 
     def emit(self, step: Any, out: tuple[Any, ...], refs: tuple[Any, ...]) -> Recorded:
         """The number that a step made: ``out`` is its value and its residuals."""
         new = _new(Recorded)
-        new._level = self
-        new._primal = out[0]
-        new._linear = len(self.entries)
-        new._memory = None
+        new._level, new._primal, new._memory, new._linear = self, out[0], None, len(self.entries)
         self.append((step, out[1:], refs))
         return new
 
-    def slot(self, step: Special, residuals: tuple[Any, ...], refs: tuple[Any, ...]) -> int:
-        """A new slot of memory."""
-        self.append((step, residuals, refs))
-        return len(self.entries) - 1
+    def note_shape(self, slot: int, x: Any) -> None:
+        """Remember shape and dtype of a slot whose tangent or cotangent may have to be made or broadcast."""
+        if slot not in self.shapes:
+            self.shapes[slot] = np.shape(x), x.dtype
 
 
 class Recorded(Number):
@@ -129,20 +102,16 @@ class Recorded(Number):
     def _interpret(tape: Any, word: Word, args: list[Any]) -> Any:
         if word.kind == "linear" and not word.elementwise:
             x, *rest = args
-            step = _STRUCTURAL.get(word) or _structural(word, len(rest))
+            step = step_of(word, (True, *(False,) * len(rest)), (None,) * len(args), False)
             return tape.emit(step, step.forward(x._primal, *rest), (x._linear,))
-        active = tuple([type(a) is Recorded and a._level is tape for a in args])
-        exponent = literal(word, args)
-        values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
-        reduce = word.elementwise and _broadcasts(values, active)
-        if exponent is not None:
-            values.pop()
-        step = step_of(word, active, exponent, reduce)
+        active, literals, values = operands(Recorded, tape, word, args)
+        reduce = word.elementwise and _broadcasts(args, active)
+        step = step_of(word, active, literals, reduce)
         out = step.forward(*values)
         if not all(active):
             out = captured(out, values, active)
         if reduce:
-            tape.shapes[len(tape.entries)] = np.shape(out[0]), out[0].dtype
+            tape.note_shape(len(tape.entries), out[0])
         return tape.emit(step, out, tuple([a._linear for a, on in zip(args, active) if on]))
 
     def __getitem__(self, index: Any) -> Any:
@@ -150,29 +119,19 @@ class Recorded(Number):
         primal, slot = self._primal, self._linear
         if type(index) is not slice or self._memory is not None or type(primal) is not ndarray or type(slot) is not int:
             return Number.__getitem__(self, index)
-        new = _new(Recorded)
-        tape = new._level = self._level
-        new._primal = primal[index]
-        new._source = primal
-        new._memory = self
+        new = make(Recorded, self._level, primal[index], None)
+        new._memory, new._source = self, primal
         chain = new._chain = ((getitem, index),)
         new._linear = slot, chain
-        shapes = tape.shapes
-        if slot not in shapes:
-            shapes[slot] = primal.shape, primal.dtype
+        new._level.note_shape(slot, primal)
         return new
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         primal, ref = self._primal, self._linear
-        if type(ref) is tuple:
-            return view(primal, argument), (ref[0], (*ref[1], (view, argument)))
-        shapes = self._level.shapes  # type: ignore[attr-defined]
-        if ref not in shapes:
-            shapes[ref] = primal.shape, primal.dtype
-        return view(primal, argument), (ref, ((view, argument),))
-
-    def _snapshot(self) -> Any:
-        return make(Recorded, self._level, self._primal.copy(), self._level.slot(COPY, (), (self._linear,)))
+        if type(ref) is not tuple:
+            self._level.note_shape(ref, primal)  # type: ignore[attr-defined]
+            ref = ref, ()
+        return view(primal, argument), (ref[0], (*ref[1], (view, argument)))
 
     def _own(self) -> None:
         self._primal = self._primal.copy()
@@ -195,17 +154,14 @@ class Recorded(Number):
         if active:
             shape = np.shape(place[index])
             if value.shape != shape:
-                value = apply(WORDS["broadcast_to"], _squeezed(value, len(shape)), shape)
+                if value.ndim > len(shape):  # assignment ignores leading axes of length one
+                    value = np.reshape(value, value.shape[value.ndim - len(shape) :])
+                value = np.broadcast_to(value, shape)
             ref = value._linear
         place[index] = primal
         slot = self._linear
-        tape.shapes.setdefault(slot, (self._primal.shape, self._primal.dtype))
+        tape.note_shape(slot, self._primal)
         tape.append((STORE, (slot, (*chain, (getitem, index))), (ref,)))
-
-
-def _squeezed(value: Any, rank: int) -> Any:
-    """A value without the leading axes of length one that assignment ignores."""
-    return np.reshape(value, value.shape[value.ndim - rank :]) if value.ndim > rank else value
 
 
 def _refuse_duplicates(index: Any, shape: tuple[int, ...]) -> None:
@@ -219,27 +175,15 @@ def _refuse_duplicates(index: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-_STEPS: dict[tuple[Any, ...], Step] = {}
 _PATTERNS: dict[int, Pattern] = {}
 
 
-def step_of(word: Word, active: tuple[bool, ...], exponent: Any, reduce: bool) -> Step:
-    """The step of a word applied in this way, from a cache that costs little."""
-    key = (word.name, active, exponent, type(exponent), reduce)
-    found = _STEPS.get(key)
-    if found is None:
-        pattern = Pattern(word, active, literals_of(len(active), exponent), None, reduce)
-        found = _STEPS[key] = linear_step(pattern)
-        _PATTERNS[id(found)] = pattern
-    return found
-
-
-_STRUCTURAL: dict[Word, Step] = {}
-
-
-def _structural(word: Word, rest: int) -> Step:
-    """The step of a word that is linear in its first argument alone."""
-    found = _STRUCTURAL[word] = step_of(word, (True, *(False,) * rest), None, False)
+@cache
+def step_of(word: Word, active: tuple[bool, ...], literals: tuple[Any, ...], reduce: bool) -> Step:
+    """The step of a word applied in this way."""
+    pattern = Pattern(word, active, literals, None, reduce)
+    found = linear_step(pattern)
+    _PATTERNS[id(found)] = pattern
     return found
 
 
@@ -254,13 +198,11 @@ def _lifted(step: Step) -> Step:
     return linear_step(pattern._replace(lift=(0,) * sum(pattern.active)))
 
 
-def _broadcasts(values: list[Any], active: tuple[bool, ...]) -> bool:
-    """Whether an active argument is broadcast."""
-    shapes = [np.shape(v) for v in values]
+def _broadcasts(args: list[Any], active: tuple[bool, ...]) -> bool:
+    """Whether an active argument is broadcast, or may be."""
+    shapes = [np.shape(a) for a in args]
     whole = max(shapes, key=len)
-    if any(s != whole and s != () for s in shapes):
-        return True
-    return any(on and s != whole for s, on in zip(shapes, active))
+    return any(s != whole and (on or s != ()) for s, on in zip(shapes, active))
 
 
 def captured(out: tuple[Any, ...], values: list[Any], active: tuple[bool, ...]) -> tuple[Any, ...]:
@@ -280,41 +222,35 @@ def _frozen(x: Any) -> bool:
     return memory is None or memory is not OWN and memory._memory is None and memory._primal is x._source
 
 
-BOTH, REDUCED, LEFT, RIGHT = range(4)
+BOTH, LEFT, RIGHT = (True, True), (True, False), (False, True)
 
 
 class _Steps(dict):
-    """The steps of a word of two arguments by which of them is recorded, derived when first used."""
+    """The steps of a word of two arguments by which of them are recorded, derived when first used."""
 
     def __init__(self, name: str):
         self.word = WORDS[name]
 
-    def __missing__(self, which: int) -> Step:
-        active = (which != RIGHT, which != LEFT)
-        self[which] = found = step_of(self.word, active, None, which == REDUCED)
+    def __missing__(self, active: tuple[bool, bool]) -> Step:
+        self[active] = found = step_of(self.word, active, (None, None), False)
         return found
 
 
 def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Callable[[Any, Any], Any]) -> Any:
-    """``x * y`` and its swapped form for two recorded numbers, or one and a Python number."""
+    """``x * y`` and its swapped form for two recorded numbers of one shape, or one and a Python number."""
     steps = _Steps(name)
 
     def operator(self: Any, other: Any) -> Any:
         if self._memory is None or _frozen(self):
             kind, tape, a = type(other), self._level, self._primal
-            if kind is Recorded:
-                if other._level is tape and (other._memory is None or _frozen(other)):
-                    b = other._primal
-                    if a.shape == b.shape:
-                        step = steps[BOTH]
-                        return tape.emit(step, step.forward(a, b), (self._linear, other._linear))
-                    step = steps[REDUCED]
-                    new = tape.emit(step, step.forward(a, b), (self._linear, other._linear))
-                    tape.shapes[new._linear] = new._primal.shape, new._primal.dtype
-                    return new
-            elif kind is float or kind is int:
+            if kind is float or kind is int:
                 step = steps[LEFT]
                 return tape.emit(step, step.forward(a, float(other)), (self._linear,))
+            if kind is Recorded and other._level is tape and (other._memory is None or _frozen(other)):
+                b = other._primal
+                if a.shape == b.shape:
+                    step = steps[BOTH]
+                    return tape.emit(step, step.forward(a, b), (self._linear, other._linear))
         return general(self, other)
 
     def swapped(self: Any, other: Any) -> Any:
@@ -334,11 +270,10 @@ def _power(general: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def power(self: Any, p: Any) -> Any:
         if type(p) in (int, float) and (self._memory is None or _frozen(self)):
             step = steps.get(p)
-            if step is None:
-                if exponent_of(p) is None:
-                    return general(self, p)
-                step = steps[p] = step_of(POWER, (True, False), exponent_of(p), False)
-            return self._level.emit(step, step.forward(self._primal), (self._linear,))
+            if step is None and exponent_of(p) is not None:
+                step = steps[p] = step_of(WORDS["power"], LEFT, (None, exponent_of(p)), False)
+            if step is not None:
+                return self._level.emit(step, step.forward(self._primal), (self._linear,))
         return general(self, p)
 
     return power
@@ -381,14 +316,8 @@ def pull(
                     old = cts[ref]
                     cts[ref] = c if old is None else old + c
                     own[ref] = 0
-                    continue
-                slot, chain = ref
-                if own[slot] and lead is None and type(c) is ndarray and len(chain) == 1:
-                    place = chain[0][0](cts[slot], chain[0][1])
-                    if type(place) is ndarray:
-                        np.add(place, c, place)
-                        continue
-                add(ref, c)
+                else:
+                    add(ref, c)
     return [cts[k] for k in inputs]
 
 
@@ -403,29 +332,27 @@ class _Reverse:
 
     def add(self, ref: Any, ct: Any) -> None:
         """``cts[ref] += ct``; memory is written only where it is the sweep's own."""
+        cts, own = self.cts, self.own
         if type(ref) is int:
-            old = self.cts[ref]
-            self.cts[ref] = ct if old is None else old + ct
-            self.own[ref] = 0
+            old = cts[ref]
+            cts[ref] = ct if old is None else old + ct
+            own[ref] = 0
             return
         slot, chain = ref
         lead = len(self.shape)
-        memory = self.cts[slot]
-        if memory is None or not self.own[slot]:
-            memory = self.writable(slot)
-        if type(ct) is not ndarray:
-            memory = self.cts[slot] = room_for(memory, ct.values if isinstance(ct, Masked) else ct)
+        memory = cts[slot] if own[slot] else self.writable(slot)
+        plain = type(ct) is ndarray
+        if not plain:
+            memory = cts[slot] = room_for(memory, dense(ct))
         view, argument = chain[-1]
         place = memory if len(chain) == 1 else looked(memory, chain[:-1], lead)
-        if view is getitem and not lead:
-            seen = place[argument]
-            if type(seen) is ndarray and type(ct) is ndarray:
-                np.add(seen, ct, seen)
-            else:
-                place[argument] = seen + ct
+        seen = (BATCHED[view] if lead else view)(place, argument)
+        if plain and type(seen) is ndarray:
+            np.add(seen, ct, seen)
+        elif view is getitem and not lead:
+            place[argument] = seen + ct
         else:
-            place = looked(place, chain[-1:], lead)
-            place[...] = place + ct
+            seen[...] = seen + ct
 
     def writable(self, slot: int) -> Any:
         """The cotangent of a slot as memory of this sweep's own."""
@@ -442,12 +369,9 @@ class _Reverse:
     def take(self, slot: int, chain: tuple[View, ...], ref: Any) -> None:
         """The transpose of a store: its value takes the cotangent from the memory, which is then zero."""
         lead = len(self.shape)
-        memory = self.writable(slot)
-        place, index = looked(memory, chain[:-1], lead), chain[-1][1]
+        place, index = looked(self.writable(slot), chain[:-1], lead), chain[-1][1]
         ct = None if ref is None else looked(place, chain[-1:], lead).copy()
-        if lead:
-            index = slice(None), *(index if isinstance(index, tuple) else (index,))
-        place[index] = 0
+        place[below(index) if lead else index] = 0
         if ref is not None:
             self.add(ref, ct)
 
@@ -456,6 +380,10 @@ def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = Fa
     """Tangents of the outputs for given tangents of the inputs, None where they depend on nothing."""
     slots: list[Any] = [None] * len(tape.entries)
     waiting = iter(tangents)
+
+    def read(ref: Ref) -> Any:
+        return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])
+
     for k, (step, residuals, refs) in enumerate(tape.entries):
         if step is INPUT:
             slots[k] = next(waiting)
@@ -463,16 +391,11 @@ def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = Fa
             slots[k] = masked_zeros(*residuals) if careful else np.zeros(*residuals)
         elif step is STORE:
             slot, chain = residuals
-            value = 0 if refs[0] is None else _read(slots, refs[0])
-            memory = slots[slot] = room_for(slots[slot], value.values if isinstance(value, Masked) else value)
+            value = 0 if refs[0] is None else read(refs[0])
+            memory = slots[slot] = room_for(slots[slot], dense(value))
             looked(memory, chain[:-1])[chain[-1][1]] = value
         else:
-            t = slots[k] = step.push(*residuals, *[_read(slots, ref) for ref in refs])
+            t = slots[k] = step.push(*residuals, *map(read, refs))
             if k in tape.shapes and t.shape != tape.shapes[k][0]:
                 slots[k] = np.broadcast_to(t, tape.shapes[k][0])
-    return [None if ref is None else _read(slots, ref) for ref in outputs]
-
-
-def _read(slots: list[Any], ref: Ref) -> Any:
-    """The tangent that a ref names."""
-    return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])
+    return [None if ref is None else read(ref) for ref in outputs]
