@@ -88,6 +88,13 @@ def powers(x, n):
     return x**2 + x**-1 + x**0.5 + x**n + 2.0**x + n**2 * x + pow(x, 3) + math.pow(x, 1.5) + x ** (n - 1)
 
 
+@case(0.7, 2)
+@njit
+def powers_at_zero(x, n):
+    z = (x - 0.7) * x
+    return z**n + x * z ** (n + 1) + x * z ** (n - 1) + z ** (n - 2) * x + z**2 + z ** (0.5 * n)
+
+
 @case(1.2, 7, 3)
 @njit
 def integers(x, n, m):
@@ -539,6 +546,68 @@ def rows(a):
     return s
 
 
+@case(X, 0.3)
+@njit
+def copies_of_constants(x, c):
+    """Copies become active where the copied array never does, and in a branch, a loop and the outermost block."""
+    w = np.ones(3)
+    s = 0.0
+    for i in range(3):
+        u = w.copy()
+        u[0] += x[i]
+        s += u[0] * u[0]
+    w[1] = 3.0
+    v = w.copy()
+    v[2] = c
+    return s * v[1] * v[2]
+
+
+@case(0.3, X)
+@njit
+def copied_in_a_branch(c, x):
+    out = np.zeros(3)
+    if c < 0.1:
+        return out, x
+    more = x.copy()
+    for k in range(4):
+        out[k - 1] = c * more[k]
+    more[1] += out[-1]
+    return out, x
+
+
+@case(X)
+@njit
+def copied_in_vain(x):
+    w = x.copy()
+    w[0] = 2.0
+    return x
+
+
+@case(X, 0.8)
+@njit
+def buffer_in_a_branch(x, c):
+    if c > 0.5:
+        w = np.zeros((4, 3))
+        for v in x:
+            w[1][-3] += v * v * c
+        return w[-3, 0]
+    return c
+
+
+@case(X, numbers(3, seed=13))
+@njit
+def skipped_turns(x, y):
+    """The turns that leave something behind begin late: a tape grows by more than twice its size."""
+    for i in range(12):
+        k = 0
+        while k < 5:
+            k += 1
+            if i < 11:
+                continue
+            x[k] /= y[1] + x[k]
+    return x[1] * x[2]
+
+
 # Calls
 
 
@@ -711,3 +780,14 @@ def single_precision(s, x):
         x[i] = x[i] * s + np.float32(2)
         s = s * x[i] / np.float32(3)
     return s
+
+
+@case(np.float32(0.7), X.astype(np.float32))
+@njit
+def mixed_precision(s, x):
+    t = math.atan2(s, 1.5 + s) * x[0]
+    if s < 1:
+        s = s**2
+    else:
+        s = 0.5
+    x[0] = s * t

@@ -267,13 +267,13 @@ def test_a_second_process_compiles_nothing(child):
     assert files(child.folder) == sorted([source, binary]) and source.stem == binary.stem
 
 
-def test_loading_is_fast_and_compiling_goes_on_after_it(child):
+def test_loading_imports_nothing_that_only_compiling_needs_and_compiling_goes_on_after_it(child):
     child(SQUARE)
-    code = SQUARE.replace("print(grad", "import time; start = time.perf_counter()\nprint(grad") + textwrap.dedent("""
-        print(time.perf_counter() - start < 0.5, "numba.np.linalg" in sys.modules)
+    code = SQUARE + textwrap.dedent("""
+        print("numba.np.linalg" in sys.modules)
         print(njit(lambda x: np.exp(x).sum())(np.zeros(3)))
     """)
-    assert child(code).endswith("[0. 2. 4.] 0\nTrue False\n3.0\n")
+    assert child(code).endswith("[0. 2. 4.] 0\nFalse\n3.0\n")
 
 
 def test_library_calls_and_errors_survive_loading(child):

@@ -12,8 +12,14 @@ from kernels import CASES, arguments
 from numba import typeof
 
 from dualgrad.api import chain
+from dualgrad.core.check import check
 from dualgrad.core.errors import OverlapError
 from dualgrad.kernels import Transform
+from dualgrad.read import read_kernel, types_of
+from dualgrad.transforms.jet import jet
+from dualgrad.transforms.jvp import jvp
+from dualgrad.transforms.linearize import linearize
+from dualgrad.transforms.ssa import ssa
 
 PUSH = Transform("pushforward", (), ("primals", "tangents"))
 PULL = Transform("pullback", (), ("primals", "cotangents"))
@@ -157,6 +163,19 @@ def test_jets_agree_with_nested_pushforwards(case):
     tolerance = dict(rtol=1e-3, atol=1e-4) if single else dict(rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(np.concatenate([np.ravel(a[0]) for a in rows]), flat(first), **tolerance)
     np.testing.assert_allclose(np.concatenate([np.ravel(a[1]) for a in rows]), flat(second) / 2, **tolerance)
+
+
+@pytest.mark.parametrize("case", SMOOTH)
+def test_every_transform_gives_a_legal_program(case):
+    args = arguments(case)
+    program = check(ssa(read_kernel(case.f, types_of([typeof(a) for a in args])).program))
+    active = tuple(v.type.differentiable for v in program.params)
+    check(jvp(program, active))
+    check(jvp(program, active, 3))
+    check(jet(program, active))
+    split = linearize(program, active)
+    check(split.forward())
+    check(split.linear())
 
 
 def test_arguments_that_share_written_memory_are_refused():

@@ -18,7 +18,8 @@ from random_kernels import load as random_kernels
 from dualgrad.core.check import check
 from dualgrad.core.errors import KernelError
 from dualgrad.core.printer import _Printer
-from dualgrad.core.program import Const, If, Let, Type, While, walk
+from dualgrad.core.program import Const, If, Let, Type, While
+from dualgrad.core.walk import walk
 from dualgrad.read import read_kernel, types_of
 from dualgrad.transforms.ssa import ssa
 
