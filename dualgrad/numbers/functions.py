@@ -7,11 +7,13 @@ ndarray are the same functions.
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from dualgrad.backends.arrays import axes_of
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
@@ -19,10 +21,6 @@ from .array import buffer, wrap
 from .number import Number, apply, apply_linear, current, plain, store, view_of, write_out
 
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}
-COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}
-REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-
 # Ufuncs and functions of the value alone.
 DISCRETE_UFUNCS = {
     np.isfinite, np.isinf, np.isnan, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
@@ -35,18 +33,7 @@ DISCRETE = {
 }  # fmt: skip
 
 
-def numpy_function(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function as what these NumPy functions mean for numbers."""
-
-    def enter(f: Callable[..., Any]) -> Callable[..., Any]:
-        FUNCTIONS.update(dict.fromkeys(functions, f))
-        return f
-
-    return enter
-
-SUM = WORDS["sum"]
-
-# The protocols
+# The protocols; the tables they look into are at the end
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
@@ -70,24 +57,19 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
         raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(test, a, b), x.astype(dtype)")
     if method == "__call__":
-        word = UFUNCS.get(ufunc)
+        word = UFUNCS.get(ufunc) or special_word(ufunc)
         if word is not None:
             return apply(word, *map(operand, inputs))
         if ufunc in DISCRETE_UFUNCS:
             return ufunc(*map(plain, inputs))
         if ufunc in COMPOSED:
             return COMPOSED[ufunc](*map(operand, inputs))
-        found = special_word(ufunc)
-        if found is not None:
-            return apply(found, *inputs)
     elif method == "reduce" and ufunc in REDUCTIONS:
-        names = ("axis", "dtype", "out", "keepdims")
-        given = {"axis": 0, **dict(zip(names, inputs[1:])), **options}
-        if given.get("initial", np._NoValue) is not np._NoValue:
+        if options.get("initial", np._NoValue) is not np._NoValue:
             raise unsupported(f"np.{ufunc.__name__}.reduce with initial=")
-        return REDUCTIONS[ufunc](inputs[0], axis=given["axis"], keepdims=bool(given.get("keepdims", False)))
+        return REDUCTIONS[ufunc](*inputs, axis=options.get("axis", 0), keepdims=options.get("keepdims", False))
     elif method == "accumulate" and ufunc is np.add:
-        return cumsum(inputs[0], options.get("axis", inputs[1] if len(inputs) > 1 else 0))
+        return cumsum(*inputs, options.get("axis", 0))
     elif method == "at" and ufunc is np.add:
         x, index, value = inputs
         rest = np.shape(plain(x)[index])
@@ -100,26 +82,21 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     raise unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
 
 
-_REFUSED = {"where", "initial", "casting"}
-
-
 def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function with options, without a rule, or with more than one kind of argument."""
     if any(hasattr(t, "__dualgrad_masked__") for t in types):
         return NotImplemented
     found = FUNCTIONS.get(function)
     if found is not None:
-        refused = _REFUSED & {k for k, v in kwargs.items() if v is not np._NoValue}
-        if refused:
-            raise unsupported(f"np.{function.__name__} with {', '.join(sorted(refused))}=", "use np.where(test, x, 0)")
-        out = kwargs.get("out")
+        for option in ("casting", "initial", "where"):
+            if kwargs.get(option, np._NoValue) is not np._NoValue:
+                raise unsupported(f"np.{function.__name__} with {option}=", "use np.where(test, x, 0)")
         result = found(*args, **{k: v for k, v in kwargs.items() if k != "out"})
-        return result if out is None else write_out(out, result)
+        return result if kwargs.get("out") is None else write_out(kwargs["out"], result)
     if function in DISCRETE:
         return function(*_mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
     if only_buffers((*args, *kwargs.values())):
-        result = function(*_mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()})
-        return wrap(result)
+        return wrap(function(*_mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
     raise unsupported(f"np.{getattr(function, '__name__', function)}")
 
 
@@ -164,10 +141,10 @@ def operand(a: Any) -> Any:
 def special_word(ufunc: Any) -> Any:
     """The row of a ufunc of ``scipy.special``, if there is one of its name."""
     word = WORDS.get(ufunc.__name__)
-    if word is not None and word.kind == "elementary" and word.ufunc is None:
-        UFUNCS[ufunc] = word
-        return word
-    return None
+    if word is None or word.kind != "elementary" or word.ufunc is not None:
+        return None
+    UFUNCS[ufunc] = word
+    return word
 
 
 # Making arrays
@@ -192,7 +169,6 @@ def join(shape: tuple[int, ...], parts: Sequence[tuple[Any, Any]]) -> Any:
     return out
 
 
-@numpy_function(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     arrays = list(arrays)
     shape = np.shape(arrays[0])
@@ -203,7 +179,6 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     return join(whole, [((*(slice(None),) * axis, k), a) for k, a in enumerate(arrays)])
 
 
-@numpy_function(np.concatenate)
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     arrays = [ravel(a) for a in arrays] if axis is None else [operand(a) for a in arrays]
     axis = (axis or 0) % np.ndim(arrays[0])
@@ -216,24 +191,6 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     return join((*shape[:axis], start, *shape[axis + 1 :]), parts)
 
 
-@numpy_function(np.atleast_1d)
-def atleast_1d(x: Any) -> Any:
-    return reshape(x, (1,)) if np.ndim(x) == 0 else x
-
-
-@numpy_function(np.atleast_2d)
-def atleast_2d(x: Any) -> Any:
-    return x if np.ndim(x) >= 2 else reshape(x, (1, -1))
-
-
-FUNCTIONS.update({
-    np.hstack: lambda arrays: concatenate([atleast_1d(a) for a in arrays], 0 if np.ndim(arrays[0]) < 2 else 1),
-    np.vstack: lambda arrays: concatenate([atleast_2d(a) for a in arrays], 0),
-    np.column_stack: lambda arrays: concatenate([a if np.ndim(a) > 1 else reshape(a, (-1, 1)) for a in arrays], 1),
-})  # fmt: skip
-
-
-@numpy_function(np.full_like)
 def full_like(x: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **options: Any) -> Any:
     out = buffer(np.zeros(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
     if not (isinstance(fill_value, int) and fill_value == 0):
@@ -245,78 +202,49 @@ def _like(value: int) -> Callable[..., Any]:
     return lambda x, dtype=None, *args, **options: full_like(x, value, dtype, **options)
 
 
-FUNCTIONS.update({
-    np.zeros_like: _like(0),
-    np.empty_like: _like(0),
-    np.ones_like: _like(1),
-    np.copy: lambda x, *args, **options: x.copy(),
-    np.shape: lambda x: x.shape,
-    np.ndim: lambda x: x.ndim,
-    np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
-})  # fmt: skip
-
 # Shapes
 
 
-@numpy_function(np.reshape)
 def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     if not isinstance(x, Number):
         return np.reshape(x, shape)
     if order != "C":
         raise unsupported(f"reshape with order={order!r}", "transpose before and after")
     shape = (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))
-    root = current(x)._memory if isinstance(x._memory, Number) else x
-    memory = x._ground()
+    memory = current(x)._ground()
+    root = x._memory if isinstance(x._memory, Number) else x
     if root._ground().flags.c_contiguous and np.may_share_memory(np.reshape(memory, shape), memory):
         return view_of(x, np.reshape, shape)
     return apply_linear(WORDS["reshape"], x, shape)
 
 
-@numpy_function(np.ravel)
 def ravel(x: Any, order: str = "C") -> Any:
     return reshape(x, (-1,), order)
 
 
-@numpy_function(np.transpose, np.permute_dims)
 def transpose(x: Any, axes: Any = None) -> Any:
     return view_of(x, np.transpose, None if axes is None else tuple(axes))
 
 
-@numpy_function(np.swapaxes)
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    axes = list(range(x.ndim))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
-    return transpose(x, axes)
+def _moved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that permutes axes: the shape (0, 1, 2, …) shows what it does."""
+    return lambda x, *args, **options: transpose(x, function(np.empty(range(x.ndim)), *args, **options).shape)
 
 
-@numpy_function(np.moveaxis)
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    """As NumPy finds the permutation: move the numbers of the axes themselves."""
-    sources = [s % x.ndim for s in np.atleast_1d(source)]
-    targets = [d % x.ndim for d in np.atleast_1d(destination)]
-    rest = [k for k in range(x.ndim) if k not in sources]
-    for target, s in sorted(zip(targets, sources)):
-        rest.insert(target, s)
-    return transpose(x, rest)
+swapaxes = _moved(np.swapaxes)
 
 
-@numpy_function(np.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    rank = x.ndim + len(axes)
-    new = {a % rank for a in axes}
+    rank = x.ndim + np.size(axis)
+    new = axes_of(axis, rank)
     return x[tuple(None if k in new else slice(None) for k in range(rank))]
 
 
-@numpy_function(np.squeeze)
 def squeeze(x: Any, axis: Any = None) -> Any:
-    drop = [k for k, n in enumerate(x.shape) if n == 1]
-    if axis is not None:
-        drop = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    drop = [k for k, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, x.ndim)
     return x[tuple(0 if k in drop else slice(None) for k in range(x.ndim))] if drop else x
 
 
-@numpy_function(np.broadcast_to)
 def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     if not isinstance(x, Number):
         return np.broadcast_to(x, shape)
@@ -324,39 +252,33 @@ def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     return x if x.shape == shape else apply_linear(WORDS["broadcast_to"], x, shape)
 
 
-@numpy_function(np.flip)
 def flip(x: Any, axis: Any = None) -> Any:
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    axes = axes_of(axis, x.ndim)
     return x[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(x.ndim))]
 
 
-@numpy_function(np.roll)
 def roll(x: Any, shift: int, axis: int | None = None) -> Any:
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x.shape)
     return take(x, (np.arange(x.shape[axis]) - shift) % x.shape[axis], axis)
 
 
-@numpy_function(np.take)
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         return ravel(x)[indices]
     return x[(*(slice(None),) * (axis % x.ndim), np.asarray(indices) if np.ndim(indices) else indices)]
 
 
-@numpy_function(np.diagonal)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    x = moveaxis(x, (axis1, axis2), (-2, -1))
+    x = np.moveaxis(x, (axis1, axis2), (-2, -1))
     rows = np.arange(builtins.max(0, -offset), builtins.min(x.shape[-2], x.shape[-1] - offset))
     return x[..., rows, rows + offset]
 
 
-@numpy_function(np.trace)
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return sum(diagonal(x, offset, axis1, axis2), -1)
 
 
-@numpy_function(np.diag)
 def diag(x: Any, k: int = 0) -> Any:
     if x.ndim == 2:
         return diagonal(x, k)
@@ -368,37 +290,39 @@ def diag(x: Any, k: int = 0) -> Any:
 # Sums, products, extremes
 
 
-@numpy_function(np.sum)
 def sum(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    if dtype is not None:
-        x = astype(x, dtype)
-    return apply_linear(SUM, x, axis, keepdims)
+    return apply_linear(WORDS["sum"], x if dtype is None else astype(x, dtype), axis, bool(keepdims))
 
 
-@numpy_function(np.mean)
 def mean(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     return sum(x, axis, dtype, keepdims=keepdims) / _count(x, axis)
 
 
 def _count(x: Any, axis: Any) -> int:
-    if axis is None:
-        return x.size
-    return int(np.prod([x.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))]))
+    return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
 
 
-@numpy_function(np.var)
 def var(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     x = x if dtype is None else astype(x, dtype)
     centred = x - mean(x, axis, keepdims=True)
     return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
 
 
-@numpy_function(np.cumsum)
+def std(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Zero for equal values, and so is its derivative there."""
+    return _root(var(x, axis, dtype, ddof=ddof, keepdims=keepdims))
+
+
+def _root(square: Any, zero: Any = None) -> Any:
+    """The square root with derivative zero where it is zero."""
+    zero = plain(square) == 0 if zero is None else zero
+    return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
+
+
 def cumsum(x: Any, axis: int | None = None) -> Any:
     return apply_linear(WORDS["cumsum"], ravel(x) if axis is None else x, 0 if axis is None else axis)
 
 
-@numpy_function(np.diff)
 def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
     head = (slice(None),) * (axis % x.ndim)
     for _ in range(n):
@@ -406,11 +330,10 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
     return x
 
 
-@numpy_function(np.prod)
 def prod(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     """Products of halves of halves: no division, so zeros among the factors are right to all orders."""
     x = x if dtype is None else astype(x, dtype)
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    axes = axes_of(axis, x.ndim)
     kept = [k for k in range(x.ndim) if k not in axes]
     rest = tuple(x.shape[k] for k in kept)
     ones = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
@@ -426,7 +349,6 @@ def prod(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 def _extreme(function: Any) -> Callable[..., Any]:
     """The mean of the entries that attain the extreme: ties share its derivative equally."""
 
-    @numpy_function(function)
     def extreme(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         value = plain(x)
         hit = value == function(value, axis=axis, keepdims=True)
@@ -438,14 +360,12 @@ def _extreme(function: Any) -> Callable[..., Any]:
 max, min = _extreme(np.max), _extreme(np.min)
 
 
-@numpy_function(np.where)
 def where(test: Any, a: Any = None, b: Any = None) -> Any:
     if a is None:
         return np.nonzero(plain(test))
     return apply(WORDS["where"], np.asarray(plain(test), bool), operand(a), operand(b))
 
 
-@numpy_function(np.clip)
 def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
     low, high = a_min if min is None else min, a_max if max is None else max
     x = x if low is None else np.maximum(x, low)
@@ -455,7 +375,6 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
 # Products of arrays
 
 
-@numpy_function(np.dot)
 def dot(a: Any, b: Any) -> Any:
     a, b = operand(a), operand(b)
     if np.ndim(a) == 0 or np.ndim(b) == 0:
@@ -465,98 +384,33 @@ def dot(a: Any, b: Any) -> Any:
     return apply(WORDS["matmul"], a, b)
 
 
-@numpy_function(np.inner)
-def inner(a: Any, b: Any) -> Any:
-    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else tensordot(a, b, ((-1,), (-1,)))
-
-
-@numpy_function(np.vdot)
-def vdot(a: Any, b: Any) -> Any:
-    return apply(WORDS["matmul"], np.conj(ravel(a)), ravel(b))
-
-
-@numpy_function(np.outer)
-def outer(a: Any, b: Any) -> Any:
-    return reshape(a, (-1, 1)) * reshape(b, (1, -1))
-
-
-@numpy_function(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """A matrix product after the summed axes were moved together."""
     if np.ndim(axes) == 0:
         axes = range(-axes, 0), range(axes)
-    left, right = ([k % np.ndim(x) for k in np.atleast_1d(list(np.atleast_1d(ax)))] for x, ax in zip((a, b), axes))
+    left, right = (axes_of(tuple(np.ravel(ax).tolist()), np.ndim(x)) for x, ax in zip((a, b), axes))
     rows = [k for k in range(np.ndim(a)) if k not in left]
     columns = [k for k in range(np.ndim(b)) if k not in right]
-    shape = tuple(np.shape(a)[k] for k in rows) + tuple(np.shape(b)[k] for k in columns)
-    n = int(np.prod([np.shape(a)[k] for k in left]))
-    m = apply(
+    n = math.prod(np.shape(a)[k] for k in left)
+    product = apply(
         WORDS["matmul"],
         reshape(np.transpose(a, [*rows, *left]), (-1, n)),
         reshape(np.transpose(b, [*right, *columns]), (n, -1)),
     )
-    return reshape(m, shape)
+    return reshape(product, [np.shape(a)[k] for k in rows] + [np.shape(b)[k] for k in columns])
 
 
-@numpy_function(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The 2-norm; zero at zero, and so is its derivative there."""
     if not (ord is None or ord == 2 and (x.ndim == 1 or isinstance(axis, int))):
         raise unsupported(f"np.linalg.norm with ord={ord!r}")
-    square = sum(np.absolute(x) ** 2 if x.dtype.kind == "c" else x * x, axis, keepdims=keepdims)
-    zero = plain(square) == 0
-    return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
+    return _root(sum(np.absolute(x) ** 2 if x.dtype.kind == "c" else x * x, axis, keepdims=keepdims))
 
 
-@numpy_function(np.real, np.conj)
 def real(x: Any) -> Any:
     if x.dtype.kind == "c":
         raise unsupported("np.real of complex numbers")
     return x
-
-
-def _hypot(a: Any, b: Any) -> Any:
-    zero = (plain(a) == 0) & (plain(b) == 0)
-    square = where(zero, 1.0, a * a + b * b)
-    return where(zero, 0.0, np.sqrt(square))
-
-
-COMPOSED.update({
-    np.positive: lambda x: x.copy(),
-    np.conjugate: real,
-    np.fabs: np.absolute,
-    np.float_power: lambda a, b: apply(WORDS["power"], a, b),
-    np.hypot: _hypot,
-    np.log2: lambda x: np.log(x) * (1 / np.log(2.0)),
-    np.log10: lambda x: np.log(x) * (1 / np.log(10.0)),
-    np.exp2: lambda x: np.exp(x * np.log(2.0)),
-    np.deg2rad: lambda x: x * (np.pi / 180),
-    np.radians: lambda x: x * (np.pi / 180),
-    np.rad2deg: lambda x: x * (180 / np.pi),
-    np.degrees: lambda x: x * (180 / np.pi),
-    np.cbrt: lambda x: np.sign(x) * np.absolute(x) ** (1 / 3),
-})  # fmt: skip
-REDUCTIONS.update({np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min})
-
-
-# Methods of ndarray
-
-
-Number.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
-Number.__array_function__ = array_function  # type: ignore[attr-defined]
-
-
-def _method(f: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, *args, **kwargs: f(self, *args, **kwargs)
-
-
-def _sized(f: Callable[..., Any]) -> Callable[..., Any]:
-    """``x.reshape(2, 3)`` beside ``x.reshape((2, 3))``."""
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return f(self, args[0] if len(args) == 1 else args or None, **kwargs)
-
-    return method
 
 
 def astype(x: Any, dtype: Any, **options: Any) -> Any:
@@ -567,31 +421,84 @@ def astype(x: Any, dtype: Any, **options: Any) -> Any:
     return x.copy() if dtype == x.dtype else apply_linear(WORDS["astype"], x, dtype)
 
 
-def fill(x: Any, value: Any) -> None:
-    x[...] = value
+# What NumPy's names mean for numbers
 
 
-for _f in (
-    sum, mean, prod, cumsum, var, dot, ravel, swapaxes, squeeze, diagonal, trace, clip, take, astype, fill,
-):  # fmt: skip
-    setattr(Number, _f.__name__, _method(_f))
-Number.max, Number.min = _method(max), _method(min)  # type: ignore[attr-defined]
-for _f in (reshape, transpose):
-    setattr(Number, _f.__name__, _sized(_f))
-for _name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted"):
-    setattr(Number, _name, lambda self, *args, _name=_name, **kw: getattr(plain(self), _name)(*args, **kw))
-Number.std = lambda self, *args, **kw: np.std(self, *args, **kw)  # type: ignore[attr-defined]
-Number.flatten = lambda self: ravel(self).copy()  # type: ignore[attr-defined]
-Number.conj = Number.conjugate = real  # type: ignore[attr-defined]
-Number.real = property(real)  # type: ignore[attr-defined]
-Number.__round__ = lambda self, digits=0: np.round(plain(self), digits)  # type: ignore[attr-defined]
+def _times(factor: float) -> Callable[..., Any]:
+    return lambda x: x * factor
 
 
-@numpy_function(np.std)
-def std(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Zero for equal values, and so is its derivative there."""
-    square = var(x, axis, dtype, ddof=ddof, keepdims=keepdims)
-    zero = plain(square) == 0
-    return where(zero, 0.0, np.sqrt(where(zero, 1.0, square)))
+COMPOSED: dict[np.ufunc, Callable[..., Any]] = {
+    np.positive: lambda x: x.copy(),
+    np.conjugate: real,
+    np.fabs: np.absolute,
+    np.float_power: lambda a, b: apply(WORDS["power"], a, b),
+    np.hypot: lambda a, b: _root(a * a + b * b, (plain(a) == 0) & (plain(b) == 0)),
+    np.log2: lambda x: np.log(x) * (1 / np.log(2.0)),
+    np.log10: lambda x: np.log(x) * (1 / np.log(10.0)),
+    np.exp2: lambda x: np.exp(x * np.log(2.0)),
+    np.cbrt: lambda x: np.sign(x) * np.absolute(x) ** (1 / 3),
+    **dict.fromkeys((np.deg2rad, np.radians), _times(np.pi / 180)),
+    **dict.fromkeys((np.rad2deg, np.degrees), _times(180 / np.pi)),
+}
+REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min}
+METHODS = {f.__name__: f for f in (
+    sum, mean, prod, cumsum, var, std, dot, ravel, squeeze, diagonal, trace, clip, take,
+)} | {"max": max, "min": min, "swapaxes": swapaxes}  # fmt: skip
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **{getattr(np, f.__name__): f for f in (
+        stack, concatenate, full_like, reshape, transpose, expand_dims, broadcast_to, flip, roll, diag, diff, where,
+        tensordot, real,
+    )},
+    **{getattr(np, name): f for name, f in METHODS.items()},
+    **{f: _moved(f) for f in (np.moveaxis, np.rollaxis)},
+    np.permute_dims: transpose,
+    np.linalg.norm: norm,
+    np.hstack: lambda arrays: concatenate([*map(np.atleast_1d, arrays)], 0 if np.ndim(arrays[0]) < 2 else 1),
+    np.vstack: lambda arrays: concatenate([*map(np.atleast_2d, arrays)]),
+    np.column_stack: lambda arrays: concatenate([a if np.ndim(a) > 1 else reshape(a, (-1, 1)) for a in arrays], 1),
+    np.atleast_1d: lambda x: reshape(x, (1,)) if x.ndim == 0 else x,
+    np.atleast_2d: lambda x: x if x.ndim >= 2 else reshape(x, (1, -1)),
+    np.zeros_like: _like(0),
+    np.empty_like: _like(0),
+    np.ones_like: _like(1),
+    np.copy: lambda x, *args, **options: x.copy(),
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
+    np.inner: lambda a, b: tensordot(a, b, ((-1,), (-1,))) if np.ndim(a) and np.ndim(b) else a * b,
+    np.vdot: lambda a, b: apply(WORDS["matmul"], np.conj(ravel(a)), ravel(b)),
+    np.outer: lambda a, b: reshape(a, (-1, 1)) * reshape(b, (1, -1)),
+}  # fmt: skip
 
 
+# Methods of ndarray
+
+
+def _sized(f: Callable[..., Any]) -> Callable[..., Any]:
+    """``x.reshape(2, 3)`` beside ``x.reshape((2, 3))``."""
+    return lambda self, *args, **options: f(self, args[0] if len(args) == 1 else args or None, **options)
+
+
+def _of_value(name: str) -> Callable[..., Any]:
+    return lambda self, *args, **options: getattr(plain(self), name)(*args, **options)
+
+
+METHODS |= {
+    "__array_ufunc__": array_ufunc,
+    "__array_function__": array_function,
+    "__round__": lambda self, digits=0: np.round(plain(self), digits),
+    "reshape": _sized(reshape),
+    "transpose": _sized(transpose),
+    "astype": astype,
+    "conj": real,
+    "conjugate": real,
+    "real": property(real),
+    "fill": lambda self, value: store(self, ..., value),
+    "flatten": lambda self: ravel(self).copy(),
+    **{name: _of_value(name) for name in (
+        "argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted",
+    )},
+}  # fmt: skip
+for _name, _method in METHODS.items():
+    setattr(Number, _name, _method)
