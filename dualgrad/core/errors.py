@@ -73,7 +73,8 @@ def user_line() -> str:
         name = frame.f_code.co_filename
         library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))
         library |= name.startswith(_STDLIB) and "site-packages" not in name
-        if not library and not name.startswith((_HERE, "<dualgrad", "<frozen", "<__array")) and not frame.f_globals.get("__dualgrad_generated__"):
+        library |= name.startswith((_HERE, "<dualgrad", "<frozen", "<__array"))
+        if not library and "__dualgrad_generated__" not in frame.f_globals:
             return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""

@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from .program import Atom, Const, For, If, Let, Program, Statement, Store, Var, While, atoms_read, walk
+from .program import Atom, Const, For, If, Let, Program, Statement, Store, Var, While
+from .walk import atoms_read, walk
 
 _LONGEST_FOLD = 100
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons

@@ -19,7 +19,6 @@ Arrays are memory: `Store` changes them in place, the word ``load`` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,6 +80,20 @@ def const(value: Any, dtype: str | None = None) -> Const:
     if dtype is None:
         dtype = {bool: "bool", int: "int64", float: "float64", complex: "complex128"}[type(value)]
     return Const(value, Type(dtype))
+
+
+def retyped(atom: Atom, type: Type) -> Atom:
+    """A literal of another numeric type; variables stay as they are."""
+    if not isinstance(atom, Const) or atom.type == type or type.rank:
+        return atom
+    kinds = (("bool", bool), ("int", int), ("uint", int), ("complex", complex))
+    python = next((python for name, python in kinds if type.dtype.startswith(name)), float)
+    return Const(python(atom.value), type)
+
+
+def zero(type: Type) -> Const:
+    """The number zero of a type's dtype."""
+    return retyped(Const(0, INT), Type(type.dtype))  # type: ignore[return-value]
 
 
 @dataclass(slots=True)
@@ -162,6 +175,7 @@ class If:
 
 
 Statement = Let | Store | For | While | If
+Block = list[Statement]
 
 
 @dataclass(slots=True)
@@ -182,53 +196,3 @@ class Program:
         from .printer import to_text
 
         return to_text(self)
-
-
-def blocks_of(statement: Statement) -> list[list[Statement]]:
-    """The blocks directly inside a statement."""
-    if isinstance(statement, For):
-        return [statement.body]
-    if isinstance(statement, While):
-        return [statement.cond, statement.body]
-    if isinstance(statement, If):
-        return [statement.then, statement.orelse]
-    return []
-
-
-def walk(block: list[Statement]) -> Iterator[Statement]:
-    """Every statement of a block and of the blocks inside, outer ones first."""
-    for statement in block:
-        yield statement
-        for inner in blocks_of(statement):
-            yield from walk(inner)
-
-
-def atoms_read(statement: Statement) -> Iterator[Atom]:
-    """The atoms a statement itself reads (not those read in its inner blocks)."""
-    if isinstance(statement, Let):
-        yield from statement.args
-    elif isinstance(statement, Store):
-        yield statement.array
-        yield from statement.index
-        yield statement.value
-    elif isinstance(statement, For):
-        yield from (statement.start, statement.stop, statement.step)
-        yield from (a for c in statement.carries for a in (c.init, c.next))
-    elif isinstance(statement, While):
-        yield statement.test
-        yield from (a for c in statement.carries for a in (c.init, c.next))
-    else:
-        yield statement.test
-        yield from (a for j in statement.joins for a in (j.then, j.orelse))
-
-
-def vars_bound(statement: Statement) -> Iterator[Var]:
-    """The variables a statement itself binds, loop variables and carries included."""
-    if isinstance(statement, Let):
-        yield statement.target
-    elif isinstance(statement, (For, While)):
-        if isinstance(statement, For):
-            yield statement.var
-        yield from (v for c in statement.carries for v in (c.inner, c.out))
-    elif isinstance(statement, If):
-        yield from (j.out for j in statement.joins)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from dualgrad.core.program import Const, Let, Program, Statement, Store, Var, walk
+from dualgrad.core.program import Const, Let, Program, Statement, Store, Var
+from dualgrad.core.walk import walk
 from dualgrad.core.words import WORDS
 from dualgrad.transforms.ssa import ssa
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dualgrad.core.program import INT, Atom, Const, For, If, Statement, Store, Var, While, const, walk
+from dualgrad.core.program import INT, Atom, Const, For, If, Statement, Store, Var, While, const
+from dualgrad.core.walk import walk
 
 from .expressions import Expressions
 from .loops import Turns, from_zero, turns

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dualgrad.core.program import Atom, For, If, Let, Program, Store, Var, While, vars_bound, walk
+from ..core.program import Atom, For, If, Let, Program, Store, Var, While
+from ..core.walk import vars_bound, walk
 
 
 def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:

@@ -19,26 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dualgrad.core.build import Builder
-from dualgrad.core.program import (
-    INT,
-    Atom,
-    Carry,
-    Const,
-    For,
-    If,
-    Join,
-    Let,
-    Program,
-    Statement,
-    Store,
-    Type,
-    Var,
-    While,
-)
-from dualgrad.core.words import WORDS, Word
-from dualgrad.rules.text import EVALUATE, Writer, emit, parse, shape_of
-
+from ..core.build import Builder
+from ..core.program import INT, Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
+from ..core.words import WORDS, Word
+from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
 from .jvp import matched, prepare
 from .ssa import ssa

@@ -12,27 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dualgrad.core.build import Builder
-from dualgrad.core.program import (
-    INT,
-    Atom,
-    Carry,
-    Const,
-    For,
-    If,
-    Join,
-    Let,
-    Program,
-    Statement,
-    Store,
-    Type,
-    Var,
-    While,
-    walk,
-)
-from dualgrad.core.words import WORDS
-from dualgrad.rules.text import Writer
-
+from ..core.build import Builder
+from ..core.program import INT, Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
+from ..core.walk import walk
+from ..core.words import WORDS
+from ..rules.text import Writer
 from .activity import active_vars
 from .ssa import ssa
 from .tidy import tidy

@@ -16,27 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dualgrad.core.build import Builder, is_const
-from dualgrad.core.errors import KernelError
-from dualgrad.core.program import (
-    INT,
-    Atom,
-    Const,
-    For,
-    If,
-    Let,
-    Program,
-    Statement,
-    Store,
-    Type,
-    Var,
-    While,
-    atoms_read,
-    vars_bound,
-    walk,
-)
-from dualgrad.core.words import WORDS
-
+from ..core.build import Builder, is_const
+from ..core.errors import KernelError
+from ..core.program import INT, Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While
+from ..core.walk import atoms_read, vars_bound, walk
+from ..core.words import WORDS
 from .activity import array_families
 from .jvp import Derivative, prepare
 from .ssa import ssa

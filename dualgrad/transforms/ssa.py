@@ -8,24 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dualgrad.core.program import (
-    Atom,
-    Carry,
-    Const,
-    For,
-    If,
-    Join,
-    Let,
-    Program,
-    Statement,
-    Store,
-    Type,
-    Var,
-    While,
-    atoms_read,
-    vars_bound,
-    walk,
-)
+from ..core.program import Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
+from ..core.walk import atoms_read, vars_bound, walk
 
 Env = dict[Var, Any]
 

@@ -6,25 +6,12 @@ stays a product, because only structural zeros (never emitted at all) may vanish
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from dualgrad.core.build import fold
-from dualgrad.core.program import (
-    Atom,
-    Carry,
-    For,
-    If,
-    Join,
-    Let,
-    Program,
-    Statement,
-    Store,
-    Var,
-    While,
-    blocks_of,
-    vars_bound,
-    walk,
-)
+from ..core.build import fold
+from ..core.program import Atom, Block, For, If, Let, Program, Statement, Store, Var, While
+from ..core.walk import atoms_read, blocks_of, head_of, rebuilt, vars_bound, walk
 
 Names = dict[Var, Atom]
 EFFECTS = ("full", "copy", "grow", "load", "series")  # words that must not be shared
@@ -53,48 +40,25 @@ def _key(atom: Atom) -> Any:
     return atom if isinstance(atom, Var) else (repr(atom.value), atom.type)
 
 
-def _share(block: list[Statement], names: Names, known: dict[Any, Var]) -> list[Statement]:
+def _share(block: Block, names: Names, known: dict[Any, Var]) -> Block:
     """Fold, and give equal values (of words without memory) one variable."""
-    out: list[Statement] = []
+    out: Block = []
     known = dict(known)
     for s in block:
+        s = rebuilt(s, lambda a: _name(a, names), lambda inner: _share(inner, names, known))
         if isinstance(s, Let):
-            args = tuple(_name(a, names) for a in s.args)
-            same = fold(s.word.name, args)
-            key = (s.word.name, tuple(map(_key, args)), tuple(sorted(s.params.items())), s.target.type)
-            if same is None and s.word.name == "move" and args[0].type == s.target.type:
-                same = args[0]
+            key = (s.word.name, tuple(map(_key, s.args)), tuple(sorted(s.params.items())), s.target.type)
+            same = fold(s.word.name, s.args)
+            if same is None and s.word.name == "move" and s.args[0].type == s.target.type:
+                same = s.args[0]
             if same is None and s.word.name not in EFFECTS:
                 same = known.get(key)
             if same is not None:
                 names[s.target] = same
                 continue
             known[key] = s.target
-            out.append(Let(s.target, s.word, args, s.params, s.line))
-        elif isinstance(s, Store):
-            index = tuple(_name(a, names) for a in s.index)
-            out.append(Store(_name(s.array, names), index, _name(s.value, names), s.accumulate, s.line))
-        elif isinstance(s, If):
-            new = If(_name(s.test, names), _share(s.then, names, known), _share(s.orelse, names, known), [], s.line)
-            new.joins = [Join(j.out, _name(j.then, names), _name(j.orelse, names)) for j in s.joins]
-            out.append(new)
-        else:
-            out.append(_share_loop(s, names, known))
+        out.append(s)
     return out
-
-
-def _share_loop(s: For | While, names: Names, known: dict[Any, Var]) -> For | While:
-    inits = [_name(c.init, names) for c in s.carries]
-    if isinstance(s, For):
-        head = [_name(a, names) for a in (s.start, s.stop, s.step)]
-        new: For | While = For(s.var, *head, _share(s.body, names, known), [], s.reverse, s.line)
-    else:
-        cond = _share(s.cond, names, known)
-        new = While(cond, _name(s.test, names), _share(s.body, names, known), [], s.line)
-    new.carries = [
-        Carry(c.inner, init, _name(c.next, names), c.out) for c, init in zip(s.carries, inits, strict=True)
-    ]
-    return new
 
 
 def _settle(program: Program) -> bool:
@@ -117,7 +81,7 @@ def _settle(program: Program) -> bool:
     return bool(names)
 
 
-def _drop(program: Program) -> list[Statement]:
+def _drop(program: Program) -> Block:
     """Dead code elimination: mark from the results and the parameters' memory, keep what is marked."""
     live = {a for a in program.results if isinstance(a, Var)} | set(program.params)
     size = -1
@@ -127,41 +91,25 @@ def _drop(program: Program) -> list[Statement]:
     return _keep(program.body, live)
 
 
-def _mark(block: list[Statement], live: set[Var]) -> bool:
-    """Add what live statements read; whether the block has a live statement."""
-    alive = False
+def _mark(block: Block, live: set[Var]) -> None:
+    """Add what live statements read, the last statement first."""
     for s in reversed(block):
-        reads: tuple[Atom, ...] = ()
-        if isinstance(s, Let):
-            reads = s.args if s.target in live else ()
-            alive |= s.target in live
-        elif isinstance(s, Store):
-            reads = (*s.index, s.value) if s.array in live else ()
-            alive |= s.array in live
-        else:
-            reads = _mark_control(s, live)
-            alive |= is_live(s, live)
-        live.update(a for a in reads if isinstance(a, Var))
-    return alive
+        if is_live(s, live):
+            live.update(a for a in _reads(s, live) if isinstance(a, Var))
+            for inner in blocks_of(s):
+                _mark(inner, live)
 
 
-def _mark_control(s: For | While | If, live: set[Var]) -> tuple[Atom, ...]:
-    reads: list[Atom] = []
+def _reads(s: Statement, live: set[Var]) -> Iterator[Atom]:
+    """What a live statement reads, and for the sake of which of its results."""
     if isinstance(s, If):
-        for j in s.joins:
-            if j.out in live:
-                reads += [j.then, j.orelse]
+        yield s.test
+        yield from (a for j in s.joins if j.out in live for a in (j.then, j.orelse))
+    elif isinstance(s, (For, While)):
+        yield from head_of(s)
+        yield from (a for c in s.carries if c.out in live or c.inner in live for a in (c.init, c.next))
     else:
-        for c in s.carries:
-            if c.out in live or c.inner in live:
-                reads += [c.init, c.next]
-    live.update(a for a in reads if isinstance(a, Var))
-    if is_live(s, live):
-        reads += [s.start, s.stop, s.step] if isinstance(s, For) else [s.test]
-    live.update(a for a in reads if isinstance(a, Var))
-    for inner in blocks_of(s):
-        _mark(inner, live)
-    return tuple(reads)
+        yield from atoms_read(s)
 
 
 def is_live(s: Statement, live: set[Var]) -> bool:
@@ -174,19 +122,11 @@ def is_live(s: Statement, live: set[Var]) -> bool:
     return any(is_live(t, live) for inner in bodies for t in inner)
 
 
-def _keep(block: list[Statement], live: set[Var]) -> list[Statement]:
-    out: list[Statement] = []
-    for s in block:
-        if not is_live(s, live):
-            continue
-        if isinstance(s, For):
-            s.body = _keep(s.body, live)
-        elif isinstance(s, While):
-            s.cond, s.body = _keep(s.cond, live), _keep(s.body, live)
-        elif isinstance(s, If):
-            s.then, s.orelse = _keep(s.then, live), _keep(s.orelse, live)
+def _keep(block: Block, live: set[Var]) -> Block:
+    kept = [rebuilt(s, lambda a: a, lambda inner: _keep(inner, live)) for s in block if is_live(s, live)]
+    for s in kept:
+        if isinstance(s, If):
             s.joins = [j for j in s.joins if j.out in live]
-        if isinstance(s, (For, While)):
+        elif isinstance(s, (For, While)):
             s.carries = [c for c in s.carries if c.out in live or c.inner in live]
-        out.append(s)
-    return out
+    return kept

@@ -15,25 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dualgrad.core.build import Builder
-from dualgrad.core.errors import UnsupportedError
-from dualgrad.core.program import (
-    Atom,
-    Const,
-    For,
-    If,
-    Let,
-    Program,
-    Statement,
-    Store,
-    Type,
-    Var,
-    While,
-    atoms_read,
-    walk,
-)
-from dualgrad.rules.text import Writer
-
+from ..core.build import Builder
+from ..core.errors import UnsupportedError
+from ..core.program import Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While
+from ..core.walk import atoms_read, walk
+from ..rules.text import Writer
 from .activity import active_vars
 from .jvp import matched
 from .ssa import ssa

@@ -1,0 +1,79 @@
+"""Ways through a program: every statement, what each one reads and binds, and the same statement over other atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from .program import Atom, Block, Carry, For, If, Join, Let, Statement, Store, Var, While
+
+
+def blocks_of(statement: Statement) -> list[Block]:
+    """The blocks directly inside a statement."""
+    if isinstance(statement, For):
+        return [statement.body]
+    if isinstance(statement, While):
+        return [statement.cond, statement.body]
+    if isinstance(statement, If):
+        return [statement.then, statement.orelse]
+    return []
+
+
+def walk(block: Block) -> Iterator[Statement]:
+    """Every statement of a block and of the blocks inside, outer ones first."""
+    for statement in block:
+        yield statement
+        for inner in blocks_of(statement):
+            yield from walk(inner)
+
+
+def atoms_read(statement: Statement) -> Iterator[Atom]:
+    """The atoms a statement itself reads (not those read in its inner blocks)."""
+    if isinstance(statement, Let):
+        yield from statement.args
+    elif isinstance(statement, Store):
+        yield statement.array
+        yield from statement.index
+        yield statement.value
+    elif isinstance(statement, If):
+        yield statement.test
+        yield from (a for j in statement.joins for a in (j.then, j.orelse))
+    else:
+        yield from head_of(statement)
+        yield from (a for c in statement.carries for a in (c.init, c.next))
+
+
+def head_of(loop: For | While) -> tuple[Atom, ...]:
+    """What says how often a loop turns."""
+    return (loop.start, loop.stop, loop.step) if isinstance(loop, For) else (loop.test,)
+
+
+def vars_bound(statement: Statement) -> Iterator[Var]:
+    """The variables a statement itself binds, loop variables and carries included."""
+    if isinstance(statement, Let):
+        yield statement.target
+    elif isinstance(statement, (For, While)):
+        if isinstance(statement, For):
+            yield statement.var
+        yield from (v for c in statement.carries for v in (c.inner, c.out))
+    elif isinstance(statement, If):
+        yield from (j.out for j in statement.joins)
+
+
+def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block], Block]) -> Statement:
+    """The statement with its blocks replaced, and then the atoms that it reads; it binds what it did."""
+    if isinstance(s, Let):
+        return replace(s, args=tuple(map(atom, s.args)))
+    if isinstance(s, Store):
+        return replace(s, array=atom(s.array), index=tuple(map(atom, s.index)), value=atom(s.value))
+    if isinstance(s, If):
+        new = replace(s, test=atom(s.test), then=block(s.then), orelse=block(s.orelse))
+        new.joins = [Join(j.out, atom(j.then), atom(j.orelse)) for j in s.joins]
+        return new
+    if isinstance(s, For):
+        new = replace(s, start=atom(s.start), stop=atom(s.stop), step=atom(s.step), body=block(s.body))
+    else:
+        cond = block(s.cond)
+        new = replace(s, cond=cond, test=atom(s.test), body=block(s.body))
+    new.carries = [Carry(c.inner, atom(c.init), atom(c.next), c.out) for c in s.carries]
+    return new
