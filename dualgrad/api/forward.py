@@ -45,12 +45,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     >>> dg.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
+    primals, tangents = tuple(primals), tuple(tangents)
     if is_kernel(f):
-        out, dot = kernel_route("pushforward", f)(tuple(primals), tuple(tangents))
-        return out, dot
-    primals = tuple(primals)
+        return kernel_route("pushforward", f)(primals, tangents)
     call = Call("jvp", f, primals, tuple(range(len(primals))))
-    dots = call.match(tuple(tangents))
+    dots = call.match(tangents)
     out, outs, out_dots, aux = forward(call, dots, [seeded(t) for t in dots], (), has_aux)
     result = unflatten(out, outs), unflatten(out, out_dots)
     return (*result, aux) if has_aux else result
@@ -150,12 +149,11 @@ def jacfwd(
 
 def columns(call: Call, has_aux: bool = False, chunk: int | None = None, executor: Any = None) -> Any:
     """The Jacobian of a call, column by column."""
-    total = sum(p.size for p in call.primals)
-    chunk = max(1, total) if chunk is None else chunk
-    pieces = [range(k, min(k + chunk, total)) for k in range(0, total, chunk)] or [range(0)]
-    one = executor.submit if executor is not None else _now
-    waiting = [one(_piece, call, piece, has_aux) for piece in pieces]
-    results = [w.result() for w in waiting] if executor is not None else waiting
+    todo = pieces(sum(p.size for p in call.primals), chunk) or [range(0)]
+    if executor is None:
+        results = [_piece(call, piece, has_aux) for piece in todo]
+    else:
+        results = [w.result() for w in [executor.submit(_piece, call, piece, has_aux) for piece in todo]]
     structure, outs, _, aux = results[0]
     dots = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*(r[2] for r in results))]
     blocks = [call.pack(_split(call.primals, d, o)) for d, o in zip(dots, outs)]
@@ -163,8 +161,10 @@ def columns(call: Call, has_aux: bool = False, chunk: int | None = None, executo
     return (found, aux) if has_aux else found
 
 
-def _now(f: Callable[..., Any], *args: Any) -> Any:
-    return f(*args)
+def pieces(total: int, chunk: int | None) -> list[range]:
+    """``range(total)`` in pieces of at most ``chunk``."""
+    chunk = chunk or max(1, total)
+    return [range(k, min(k + chunk, total)) for k in range(0, total, chunk)]
 
 
 def _piece(call: Call, piece: range, has_aux: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,14 @@ if TYPE_CHECKING:
 
 
 class _Matrix:
-    """What a linear map and its transpose share: flat vectors, dense and SciPy form."""
+    """What a linear map and its transpose share: flat vectors, dense and SciPy form, the printed program."""
 
     shape: tuple[int, int]
     dtype: Any
+    T: Any
+    program: Any
 
     def _flat(self, v: Any) -> Any:
-        raise NotImplementedError
-
-    @property
-    def T(self) -> Any:
-        """The transpose."""
         raise NotImplementedError
 
     def __matmul__(self, v: Any) -> Any:
@@ -43,17 +41,22 @@ class _Matrix:
         columns = [self._flat(v[:, k]) for k in range(v.shape[1])]
         return np.stack(columns, 1) if columns else np.zeros((self.shape[0], 0))
 
+    def to_dense(self) -> Any:
+        """The (transposed) Jacobian as a matrix."""
+        if self.shape[0] < self.shape[1]:
+            return self.T.to_dense().T
+        return self @ np.eye(self.shape[1], dtype=self.dtype)
+
     def as_linear_operator(self) -> Any:
         """As a ``scipy.sparse.linalg.LinearOperator``."""
         from scipy.sparse.linalg import LinearOperator
 
-        def forward(v: Any) -> Any:
-            return self @ np.ravel(v)
+        return LinearOperator(
+            self.shape, lambda v: self @ np.ravel(v), lambda v: self.T @ np.ravel(v), dtype=self.dtype
+        )
 
-        def backward(v: Any) -> Any:
-            return self.T @ np.ravel(v)
-
-        return LinearOperator(self.shape, matvec=forward, rmatvec=backward, dtype=self.dtype)
+    def __str__(self) -> str:
+        return str(self.program)
 
 
 class LinearMap(_Matrix):
@@ -68,12 +71,11 @@ class LinearMap(_Matrix):
         self.recording, self.name = recording, name
         self.rows = [np.shape(v) for v in recording.values]
         self.columns = [p.shape for p in recording.call.primals]
-        self.shape = sum(map(_size, self.rows)), sum(map(_size, self.columns))
+        self.shape = sum(map(math.prod, self.rows)), sum(map(math.prod, self.columns))
         self.dtype = np.result_type(float if not self.rows else np.float32, *(p.dtype for p in recording.call.primals))
 
     def __call__(self, *tangents: Any) -> Any:
-        dots = self.recording.call.match(tangents)
-        return unflatten(self.recording.structure, self._push(dots))
+        return unflatten(self.recording.structure, self._push(self.recording.call.match(tangents)))
 
     def _push(self, dots: list[Any]) -> list[Any]:
         recording = self.recording
@@ -91,21 +93,12 @@ class LinearMap(_Matrix):
         """The transpose: ``lin.T(ct)`` gives a tuple with one cotangent for each primal."""
         return Transposed(self)
 
-    def to_dense(self) -> Any:
-        """The Jacobian as a matrix."""
-        if self.shape[0] < self.shape[1]:
-            return self.T.to_dense().T
-        return self @ np.eye(self.shape[1], dtype=self.dtype)
-
     @cached_property
     def program(self) -> Program:
         """The linear program: constants, then the tangents in which it is linear."""
         from .linear_program import linear_program
 
         return linear_program(self.recording, self.name)
-
-    def __str__(self) -> str:
-        return str(self.program)
 
     def __repr__(self) -> str:
         return f"<LinearMap of {self.name}, {self.shape[0]} x {self.shape[1]}; print it to see its program>"
@@ -115,55 +108,34 @@ class Transposed(_Matrix):
     """The transpose of a `LinearMap`."""
 
     def __init__(self, lin: LinearMap):
-        self.lin = lin
-        self.shape, self.dtype = lin.shape[::-1], lin.dtype
+        self.T, self.shape, self.dtype = lin, lin.shape[::-1], lin.dtype
 
     def __call__(self, cotangent: Any) -> tuple[Any, ...]:
-        from .reverse import match_result
-
-        recording = self.lin.recording
-        with np.errstate(all="ignore"):
-            return recording.call.pack(recording.pull(match_result(recording, cotangent)))
+        return self.T.recording.pullback(cotangent)
 
     def _flat(self, v: Any) -> Any:
         with np.errstate(all="ignore"):
-            return _joined(self.lin.recording.pull(_cut(v, self.lin.rows)))
-
-    @property
-    def T(self) -> LinearMap:
-        return self.lin
-
-    def to_dense(self) -> Any:
-        """The transposed Jacobian as a matrix."""
-        if self.shape[0] < self.shape[1]:
-            return self.lin.to_dense().T
-        return self @ np.eye(self.shape[1], dtype=self.dtype)
+            return _joined(self.T.recording.pull(_cut(v, self.T.rows)))
 
     @cached_property
     def program(self) -> Program:
         """The transposed program."""
         from .linear_program import transposed_program
 
-        return transposed_program(self.lin.recording, self.lin.program)
-
-    def __str__(self) -> str:
-        return str(self.program)
+        return transposed_program(self.T.recording, self.T.program)
 
     def __repr__(self) -> str:
-        return f"<transpose of {self.lin!r:.80}>"
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape))
+        return f"<transpose of {self.T!r:.80}>"
 
 
 def _cut(v: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     """A flat vector in pieces of these shapes."""
     pieces, start = [], 0
     for shape in shapes:
-        piece = np.reshape(v[start : start + _size(shape)], shape)
+        stop = start + math.prod(shape)
+        piece = np.reshape(v[start:stop], shape)
         pieces.append(piece if shape else piece[()])
-        start += _size(shape)
+        start = stop
     return pieces
 
 

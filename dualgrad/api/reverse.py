@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -16,7 +17,7 @@ from dualgrad.numbers.number import Number, settled
 from dualgrad.numbers.recorded import Recorded, Tape, pull
 
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
-from .forward import unit_seeds
+from .forward import pieces, unit_seeds
 from .linear_map import LinearMap
 from .route import is_kernel, kernel_route, value_of
 
@@ -44,28 +45,40 @@ class Recording:
 
     def pull(self, cts: Sequence[Any], lead: int | None = None, careful: Sequence[Any] = ()) -> list[Any]:
         """Cotangents of the active leaves; ``lead`` of them at once if the cotangents have a leading axis."""
-        primals = self.call.primals
-        slots = range(len(primals))
-        found = pull(self.tape, _live(self.refs, cts), slots, lead)
+        primals, slots = self.call.primals, range(len(self.call.primals))
+
+        def sweep(cts: Sequence[Any], careful: bool) -> list[Any]:
+            seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None]
+            return pull(self.tape, seeds, slots, lead, careful)
+
+        found = sweep(cts, False)
         ct = found[0]
         if len(found) == 1 and type(ct) is ndarray and ct.dtype == primals[0].dtype and not nan_inside(ct):
             return [ct.copy()]  # the usual case
         if has_nan(found):
-            masks = careful or [seeded(ct) for ct in cts]
-            found = pull(self.tape, _live(self.refs, masks), slots, lead, True)
+            found = sweep(careful or [seeded(ct) for ct in cts], True)
         shape = () if lead is None else (lead,)
-        return [
-            zeros_beside(p, shape) if ct is None else fresh(ct, p.dtype)
-            for ct, p in zip(found, self.call.primals)
+        return [zeros_beside(p, shape) if ct is None else fresh(ct, p.dtype) for ct, p in zip(found, primals)]
+
+    def pullback(self, cotangent: Any) -> Any:
+        """Cotangents of the arguments for one of the result, each in its containers."""
+        leaves, structure = flatten(cotangent)
+        if structure != self.structure or len(leaves) != len(self.values):
+            raise StructureError(
+                f"{self.call.verb}: the cotangent is not structured as the result",
+                why=f"result: {self.structure or 'one array'}; cotangent: {structure or 'one array'}",
+                hint="give one cotangent for each array of the result, in the same containers",
+            )
+        cts = [
+            ct if ref is None else fitting(ct, v, f"{self.call.verb}: the cotangent of a result")
+            for ct, v, ref in zip(leaves, self.values, self.refs)
         ]
+        with np.errstate(all="ignore"):
+            return self.call.pack(self.pull(cts))
 
     def out(self) -> Any:
         """The result, plain again."""
         return unflatten(self.structure, [fresh(v) for v in self.values])
-
-
-def _live(refs: Sequence[Any], cts: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return [(ref, ct) for ref, ct in zip(refs, cts) if ref is not None]
 
 
 def real(verb: str, x: Any) -> Any:
@@ -77,6 +90,12 @@ def real(verb: str, x: Any) -> Any:
             hint="use forward mode (dg.jvp, dg.jacfwd), or differentiate by real and imaginary parts",
         )
     return x
+
+
+def _record(verb: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False) -> Recording:
+    """The recording of a function of all its positional arguments."""
+    with np.errstate(all="ignore"):
+        return Recording(Call(verb, f, primals, tuple(range(len(primals)))), has_aux)
 
 
 def _kept(primals: Sequence[Any]) -> tuple[Any, ...]:
@@ -117,30 +136,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         back = kernel_route("pullback", f)
         kept = _kept(primals)
         return value_of(f, primals), lambda ct: back(kept, ct)[1]
-    with np.errstate(all="ignore"):
-        recording = Recording(Call("vjp", f, _kept(primals), tuple(range(len(primals)))), has_aux)
-
-    def pulled(ct: Any) -> tuple[Any, ...]:
-        with np.errstate(all="ignore"):
-            cts = match_result(recording, ct)
-            return recording.call.pack(recording.pull(cts))
-
-    return (recording.out(), pulled, recording.aux) if has_aux else (recording.out(), pulled)
-
-
-def match_result(recording: Recording, ct: Any) -> list[Any]:
-    """Cotangents of the leaves of the result, checked."""
-    leaves, structure = flatten(ct)
-    if structure != recording.structure or len(leaves) != len(recording.values):
-        raise StructureError(
-            f"{recording.call.verb}: the cotangent is not structured as the result",
-            why=f"result: {recording.structure or 'one array'}; cotangent: {structure or 'one array'}",
-            hint="give one cotangent for each array of the result, in the same containers",
-        )
-    return [
-        ct if ref is None else fitting(ct, v, f"{recording.call.verb}: the cotangent of a result")
-        for ct, v, ref in zip(leaves, recording.values, recording.refs)
-    ]
+    recording = _record("vjp", f, _kept(primals), has_aux)
+    found = recording.out(), recording.pullback
+    return (*found, recording.aux) if has_aux else found
 
 
 def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -164,10 +162,9 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     """
     if is_kernel(f):
         f = kernel_route("kernel", f)
-    with np.errstate(all="ignore"):
-        recording = Recording(Call("linearize", f, _kept(primals), tuple(range(len(primals)))), has_aux)
-    lin = LinearMap(recording, getattr(f, "__name__", "f"))
-    return (recording.out(), lin, recording.aux) if has_aux else (recording.out(), lin)
+    recording = _record("linearize", f, _kept(primals), has_aux)
+    found = recording.out(), LinearMap(recording, getattr(f, "__name__", "f"))
+    return (*found, recording.aux) if has_aux else found
 
 
 def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
@@ -184,10 +181,8 @@ def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
 
     @wraps(f, updated=())
     def pulled(primals: Sequence[Any], cotangents: Any) -> Any:
-        with np.errstate(all="ignore"):
-            recording = Recording(Call("pullback", f, tuple(primals), tuple(range(len(primals)))))
-            back = recording.pull(match_result(recording, cotangents))
-        return recording.out(), recording.call.pack(back)
+        recording = _record("pullback", f, tuple(primals))
+        return recording.out(), recording.pullback(cotangents)
 
     return pulled
 
@@ -266,20 +261,16 @@ def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_a
 
 
 def _one_number(recording: Recording) -> Any:
-    values = recording.values
-    if recording.structure is None and type(values[0]) is np.float64:
-        return values[0]
-    if recording.structure is not None or len(values) != 1 or np.shape(values[0]) != ():
-        shapes = ", ".join(str(np.shape(v)) for v in values)
-        raise StructureError(
-            f"grad: the function must return one real number, it returned shape {shapes}"
-            if recording.structure is None
-            else f"grad: the function must return one real number, it returned a container of shapes {shapes}",
-            why="a gradient is the derivative of a scalar",
-            hint="use dg.jacobian for arrays, sum the result, or return (number, aux) with has_aux=True",
-        )
-    value = values[0]
-    return value if hasattr(value, "dtype") else np.float64(value)
+    value = recording.values[0] if recording.values else None
+    if recording.structure is None and np.shape(value) == ():
+        return value if hasattr(value, "dtype") else np.float64(value)
+    shapes = ", ".join(str(np.shape(v)) for v in recording.values)
+    raise StructureError(
+        "grad: the function must return one real number, it returned "
+        + (f"shape {shapes}" if recording.structure is None else f"a container of shapes {shapes}"),
+        why="a gradient is the derivative of a scalar",
+        hint="use dg.jacobian for arrays, sum the result, or return (number, aux) with has_aux=True",
+    )
 
 
 def jacrev(
@@ -313,21 +304,18 @@ def rows(recording: Recording, chunk: int | None = None) -> Any:
     live = [k for k, ref in enumerate(recording.refs) if ref is not None]
     shapes = [recording.values[k].shape for k in live]
     dtypes = [recording.values[k].dtype for k in live]
-    total = sum(int(np.prod(s)) for s in shapes)
-    chunk = max(1, total) if chunk is None else chunk
     parts = []
-    for k in range(0, total, chunk):
+    for piece in pieces(sum(map(math.prod, shapes)), chunk):
         seeds: list[Any] = [None] * len(recording.refs)
-        for n, seed in zip(live, unit_seeds(shapes, dtypes, range(k, min(k + chunk, total)))):
+        for n, seed in zip(live, unit_seeds(shapes, dtypes, piece)):
             seeds[n] = seed
-        masks = [None if s is None else Masked(s, s != 0) for s in seeds]
-        parts.append(recording.pull(seeds, min(chunk, total - k), masks))
+        parts.append(recording.pull(seeds, len(piece), [None if s is None else Masked(s, s != 0) for s in seeds]))
     primals = recording.call.primals
     whole = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts)] if parts else []
     blocks, start = [], 0
     for v, ref in zip(recording.values, recording.refs):
         shape = np.shape(v)
-        size = int(np.prod(shape)) if ref is not None else 0
+        size = math.prod(shape) if ref is not None else 0
         cut = [_block(w, start, size, shape, p) for w, p in zip(whole or primals, primals)]
         blocks.append(recording.call.pack(cut))
         start += size
