@@ -12,8 +12,8 @@ from dualgrad.core.containers import flatten, paths, unflatten
 from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
-from dualgrad.numbers.masked import Masked
-from dualgrad.numbers.number import OWN, Level, Number, make, settled
+from dualgrad.numbers.masked import dense
+from dualgrad.numbers.number import OWN, Level, Number, bare, make
 
 _FIRST = [0]
 
@@ -44,10 +44,7 @@ class Call:
 
     def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
         """``(result, aux)`` of the function called with numbers for the active leaves."""
-        args = self.args
-        if len(args) > len(self.argnums):
-            args = [a if n in self.argnums else buffered(a) for n, a in enumerate(args)]
-        args = [*args]
+        args = [a if n in self.argnums else buffered(a) for n, a in enumerate(self.args)]
         if self.structure is None:
             args[self.argnums[0]] = numbers[0]
         else:
@@ -58,12 +55,9 @@ class Call:
             for n, value in zip(self.argnums, [new] if self.single else new):
                 args[n] = value
         out = evaluate(self.f, args, self.kwargs)
-        if has_aux:
-            if not isinstance(out, tuple) or len(out) != 2:
-                raise StructureError(f"{self.verb}: with has_aux=True the function returns a pair (result, aux)")
-            out, aux = out
-        else:
-            aux = None
+        if has_aux and not (isinstance(out, tuple) and len(out) == 2):
+            raise StructureError(f"{self.verb}: with has_aux=True the function returns a pair (result, aux)")
+        out, aux = out if has_aux else (out, None)
         return (written(self.verb, args) if out is None else out), aux
 
     def pack(self, derivatives: Sequence[Any]) -> Any:
@@ -109,13 +103,11 @@ def is_differentiable(leaf: Any) -> bool:
 
 def as_primal(leaf: Any) -> Any:
     """Content for a number: an array of floats, a NumPy scalar, or a number."""
-    if isinstance(leaf, Number):
-        leaf = settled(leaf)
-        return leaf._primal if type(leaf) is Array else leaf
+    leaf = bare(leaf)
     if isinstance(leaf, ndarray):
-        leaf = leaf if type(leaf) is ndarray else np.asarray(leaf)
+        leaf = np.asarray(leaf)
         return leaf if leaf.dtype.kind in "fc" else leaf.astype(float)
-    if isinstance(leaf, (np.floating, np.complexfloating)):
+    if isinstance(leaf, (Number, np.floating, np.complexfloating)):
         return leaf
     return np.complex128(leaf) if isinstance(leaf, complex) else np.float64(leaf)
 
@@ -163,13 +155,8 @@ def fitting(value: Any, primal: Any, what: str) -> Any:
 
 def value_at(x: Any, level: Level) -> Any:
     """A result without the derivative of this level."""
-    if isinstance(x, Number):
-        x = settled(x)
-        if x._level is level:
-            return x.primal
-        if type(x) is Array:
-            return x._primal
-    return x
+    x = bare(x)
+    return x.primal if isinstance(x, Number) and x._level is level else x
 
 
 def strip(tree: Any, level: Level) -> Any:
@@ -180,11 +167,7 @@ def strip(tree: Any, level: Level) -> Any:
 
 def fresh(x: Any, dtype: Any = None) -> Any:
     """A result that shares no memory with anything: writable, C-contiguous."""
-    if isinstance(x, Masked):
-        x = x.values
-    if isinstance(x, Number):
-        x = settled(x)
-        x = x._primal if type(x) is Array else x
+    x = bare(dense(x))
     if dtype is not None and x.dtype != dtype:
         x = x.real.astype(dtype) if x.dtype.kind == "c" and dtype.kind != "c" else x.astype(dtype)
     return x.copy() if type(x) is ndarray else x
@@ -199,16 +182,10 @@ def zeros_beside(x: Any, lead: tuple[int, ...] = ()) -> Any:
 
 def has_nan(values: Sequence[Any]) -> bool:
     """Whether there is a NaN anywhere, also in the derivatives inside."""
-    for v in values:
-        if isinstance(v, Number):
-            if has_nan([part for part in (v._primal, v._linear) if hasattr(part, "dtype")]):
-                return True
-        elif isinstance(v, Masked):
-            if has_nan([v.values]):
-                return True
-        elif v is not None and nan_inside(v):
-            return True
-    return False
+    return any(
+        has_nan([v._primal, v._linear]) if isinstance(v, Number) else hasattr(v, "dtype") and nan_inside(dense(v))
+        for v in values
+    )
 
 
 def nan_inside(v: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.numbers.dual import Dual
 from dualgrad.numbers.masked import Masked, seeded
-from dualgrad.numbers.number import Level, Number, make, settled
+from dualgrad.numbers.number import Level, bare, make
 
 from .evaluate import Call, fresh, has_nan, strip, value_at, zeros_beside
 from .route import is_kernel, kernel_route
@@ -75,7 +75,7 @@ def _once(call: Call, seeds: list[Any], lead: tuple[int, ...], has_aux: bool, ca
     try:
         out, aux = call.run([make(Dual, level, p, t) for p, t in zip(call.primals, seeds)], has_aux)
         leaves, structure = flatten(out)
-        leaves = [settled(x) if isinstance(x, Number) else x for x in leaves]
+        leaves = [*map(bare, leaves)]
         values = [fresh(value_at(x, level)) for x in leaves]
         dots = [x._linear if isinstance(x, Dual) and x._level is level else None for x in leaves]
         dots = [zeros_beside(v, lead) if d is None else d for v, d in zip(values, dots)]
@@ -111,23 +111,7 @@ def jacfwd(
 ) -> Callable[..., Any]:
     """The Jacobian by forward mode: one evaluation with a direction for every entry of the arguments.
 
-    Parameters
-    ----------
-    f : callable
-    argnums : int or tuple of int
-        The arguments to differentiate by.
-    has_aux : bool
-        ``f`` returns ``(result, aux)``; the Jacobian comes with aux.
-    chunk : int, optional
-        At most so many directions at once.
-    executor : optional
-        Anything with ``submit``; the chunks are given to it.
-
-    Returns
-    -------
-    callable
-        Its results have the shape ``out.shape + in.shape``, in the containers of the result, and in
-        those of the arguments inside.
+    Parameters, results and errors as of `jacobian`.
 
     Examples
     --------
@@ -189,10 +173,9 @@ def unit_seeds(shapes: list[Any], dtypes: list[Any], piece: range) -> list[Any]:
 
 def _split(primals: list[Any], dots: Any, out: Any) -> list[Any]:
     """Directions to the end, one block for each leaf of the arguments."""
-    rank, start, blocks = np.ndim(out), 0, []
+    start, blocks = 0, []
     for p in primals:
-        block = dots[start : start + p.size]
-        block = np.transpose(block, (*range(1, rank + 1), 0))
+        block = np.moveaxis(dots[start : start + p.size], 0, -1)
         shape = (*np.shape(out), *p.shape)
         blocks.append(fresh(np.reshape(block, shape)) if shape else block[0])
         start += p.size

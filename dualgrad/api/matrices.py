@@ -25,7 +25,7 @@ def jacobian(
     chunk: int | None = None,
     executor: Any = None,
 ) -> Callable[..., Any]:
-    """The Jacobian, of shape ``out.shape + in.shape``.
+    """The Jacobian of a function.
 
     Parameters
     ----------
@@ -41,6 +41,17 @@ def jacobian(
         At most so many directions or cotangents at once.
     executor : optional
         Anything with ``submit``; chunks of columns are given to it.
+
+    Returns
+    -------
+    callable
+        Its results have the shape ``out.shape + in.shape``, in the containers of the result, and in those
+        of the arguments inside; with aux if ``has_aux``.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is nothing to differentiate by, or the mode is unknown.
 
     Examples
     --------
@@ -66,7 +77,7 @@ def jacobian(
             return columns(call, has_aux, chunk, executor)
         with np.errstate(all="ignore"):
             recording = Recording(call, has_aux)
-            if sum(int(np.prod(np.shape(v))) for v in recording.values) < inputs:
+            if sum(map(np.size, recording.values)) < inputs:
                 found = rows(recording, chunk)
                 return (found, recording.aux) if has_aux else found
         return columns(call, has_aux, chunk)

@@ -13,7 +13,7 @@ from numpy import ndarray
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import StructureError, UnsupportedError
 from dualgrad.numbers.masked import Masked, seeded
-from dualgrad.numbers.number import Number, settled
+from dualgrad.numbers.number import bare
 from dualgrad.numbers.recorded import Recorded, Tape, pull
 
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
@@ -34,8 +34,7 @@ class Recording:
             out, aux = call.run([tape.input(real(call.verb, p)) for p in call.primals], has_aux)
             leaves, self.structure = flatten(out)
             self.values, self.refs = [], []
-            for x in leaves:
-                x = settled(x) if isinstance(x, Number) else x
+            for x in map(bare, leaves):
                 active = type(x) is Recorded and x._level is tape
                 self.values.append(real(call.verb, x._primal) if active else value_at(x, tape))
                 self.refs.append(x._linear if active else None)
@@ -278,7 +277,7 @@ def jacrev(
 ) -> Callable[..., Any]:
     """The Jacobian by reverse mode: one recording, one pull with a cotangent for every entry of the result.
 
-    Parameters as in `jacfwd`; ``chunk`` limits how many cotangents are pulled at once.
+    Parameters, results and errors as of `jacobian`.
 
     Examples
     --------

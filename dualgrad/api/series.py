@@ -13,7 +13,7 @@ from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, StructureError
 from dualgrad.numbers.functions import stack
 from dualgrad.numbers.jet import Jet
-from dualgrad.numbers.number import Level, Number, make, settled
+from dualgrad.numbers.number import Level, Number, bare, make
 
 from .evaluate import Call, as_primal, fitting, fresh, is_differentiable, value_at
 from .route import is_kernel, kernel_route
@@ -80,7 +80,7 @@ def _run(call: Call, coeffs: list[Any]) -> tuple[Any, list[Any]]:
         with np.errstate(all="ignore"):
             out, _ = call.run([make(Jet, level, c, None) for c in coeffs])
             leaves, structure = flatten(out)
-            leaves = [settled(x) if isinstance(x, Number) else x for x in leaves]
+            leaves = [*map(bare, leaves)]
             found = [
                 x._primal if isinstance(x, Jet) and x._level is level else _constant(value_at(x, level), order)
                 for x in leaves

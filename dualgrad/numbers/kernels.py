@@ -14,20 +14,18 @@ import numpy as np
 
 from dualgrad.core.containers import flatten, unflatten
 
-from .array import Array
 from .dual import Dual
 from .functions import stack
 from .jet import Jet
 from .masked import dense
-from .number import Number, make, settled
+from .number import Number, bare, make
 from .recorded import Recorded, Special
 
 
 def apply_kernel(kernel: Any, args: Sequence[Any]) -> Any:
     """Let the numbers of the highest level among ``args`` interpret a call of the kernel."""
     leaves, structure = flatten(tuple(args))
-    leaves = [settled(a) if isinstance(a, Number) else a for a in leaves]
-    leaves = [a._primal if type(a) is Array else a for a in leaves]
+    leaves = [*map(bare, leaves)]
     numbers = [a for a in leaves if isinstance(a, Number)]
     if not numbers:
         return kernel(*unflatten(structure, leaves))
@@ -39,10 +37,8 @@ def apply_kernel(kernel: Any, args: Sequence[Any]) -> Any:
 
 def _zero(a: Any) -> Any:
     """The tangent of an argument that has none."""
-    dtype = getattr(a, "dtype", None)
-    if dtype is None or dtype.kind not in "fc":
-        return 0.0 if np.ndim(a) == 0 else np.zeros(np.shape(a))
-    return np.zeros(a.shape, dtype) if a.ndim else dtype.type(0)
+    dtype = getattr(a, "dtype", np.dtype(float))
+    return np.zeros(np.shape(a), dtype if dtype.kind in "fc" else float)[()]
 
 
 def _dual(kernel: Any, level: Any, leaves: list[Any], active: list[bool], structure: Any) -> Any:
@@ -73,10 +69,8 @@ def _dual(kernel: Any, level: Any, leaves: list[Any], active: list[bool], struct
 
 def _number(kind: type[Number], level: Any, y: Any, linear: Any) -> Any:
     """A number for a result of floats; other results have no derivative."""
-    y = y if hasattr(y, "dtype") else np.asarray(y)[()]
-    if y.dtype.kind not in "fc":
-        return y
-    return make(kind, level, y, linear if hasattr(linear, "dtype") else np.asarray(linear)[()])
+    y = _content(y)
+    return make(kind, level, y, _content(linear)) if y.dtype.kind in "fc" else y
 
 
 def _jet(kernel: Any, level: Any, leaves: list[Any], active: list[bool], structure: Any) -> Any:
@@ -100,7 +94,7 @@ def _recorded(kernel: Any, tape: Any, leaves: list[Any], active: list[bool], str
     primals = unflatten(structure, [_kept(a._primal if on else a) for a, on in zip(leaves, active)])
     outs, form = flatten(kernel(*primals))
     refs = tuple(a._linear for a, on in zip(leaves, active) if on)
-    zeros = [np.asarray(_zero(y))[()] for y in outs]
+    zeros = [*map(_zero, outs)]
 
     def pull(k: int, ct: Any) -> tuple[Any, ...]:
         ct = dense(ct)
@@ -116,11 +110,8 @@ def _recorded(kernel: Any, tape: Any, leaves: list[Any], active: list[bool], str
         return _content(flatten(kernel.pushforward(primals, unflatten(structure, tangents))[1])[0][k])
 
     step = Special(getattr(kernel, "__name__", "kernel"), push, pull)
-    found = []
-    for k, y in enumerate(outs):
-        y = _content(y)
-        found.append(tape.emit(step, (y, k), refs) if y.dtype.kind in "fc" else y)
-    return unflatten(form, found)
+    outs = [*map(_content, outs)]
+    return unflatten(form, [tape.emit(step, (y, k), refs) if y.dtype.kind in "fc" else y for k, y in enumerate(outs)])
 
 
 def _content(x: Any) -> Any:

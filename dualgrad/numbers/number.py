@@ -296,6 +296,11 @@ def snapshot(x: Any) -> Any:
     return copy
 
 
+def bare(x: Any) -> Any:
+    """Content that nobody will write: a settled number, the array of an inactive buffer, other values as they are."""
+    return without_array(settled(x)) if isinstance(x, Number) else x
+
+
 def look_again(x: Any) -> None:
     """Renew a view after its memory was copied or promoted."""
     root = x._memory
