@@ -28,9 +28,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from dualgrad.core.words import WORDS
 from dualgrad.numbers.array import buffer
-from dualgrad.numbers.functions import array
-from dualgrad.numbers.number import Number, plain
+from dualgrad.numbers.functions import array, operand
+from dualgrad.numbers.number import Number, apply, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
 _FOREIGN = ("dualgrad", "numpy", "scipy", "numba", "builtins", "optree")
@@ -58,9 +59,7 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(f, functools.partial):
         return functools.partial(lift(f.func), *f.args, **f.keywords)
     call = getattr(type(f), "__call__", None)  # noqa: B004 (inherited ones too)
-    if type(call) is types.FunctionType:
-        return types.MethodType(lift(call), f)
-    return f
+    return types.MethodType(lift(call), f) if type(call) is types.FunctionType else f
 
 
 _CLONES: WeakKeyDictionary[types.FunctionType, tuple[Any, ...]] = WeakKeyDictionary()
@@ -72,10 +71,7 @@ def _lift_function(f: types.FunctionType) -> Callable[..., Any]:
         code, cells, clone = known
         if code is f.__code__ and (not cells or cells == _contents(f)):
             return clone
-    clone = _clone(f)
-    if clone is f:
-        _CLONES[f] = f.__code__, _contents(f), f
-    return clone
+    return _clone(f)
 
 
 def _contents(f: types.FunctionType) -> tuple[int, ...]:
@@ -93,6 +89,7 @@ def _content(cell: types.CellType) -> Any:
 def _clone(f: types.FunctionType) -> Callable[..., Any]:
     code = f.__code__
     if _is_foreign(f) or _assigns_globals(code):
+        _CLONES[f] = code, _contents(f), f
         return f
     cells = tuple(map(_new_cell, f.__closure__ or ()))
     home = _live_globals(f.__globals__, _only_called(code))
@@ -196,18 +193,16 @@ BUILTINS: dict[str, Any] = {"float": _float, "int": _int, "complex": _complex}
 
 def _creation(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function whose result can receive numbers."""
+    return functools.wraps(function)(lambda *args, **kwargs: _received(function(*args, **kwargs)))
 
-    @functools.wraps(function)
-    def create(*args: Any, **kwargs: Any) -> Any:
-        made = function(*args, **kwargs)
-        return buffer(made) if type(made) is np.ndarray else made
 
-    return create
+def _received(made: Any) -> Any:
+    return buffer(made) if type(made) is np.ndarray else made
 
 
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
     if not isinstance(fill_value, Number):
-        return buffer(np.full(shape, plain(fill_value), dtype, **options))
+        return buffer(np.full(shape, fill_value, dtype, **options))
     out = buffer(np.zeros(shape, fill_value.dtype if dtype is None else dtype))
     out[...] = fill_value
     return out
@@ -220,8 +215,10 @@ def _asarray(values: Any, dtype: Any = None, **options: Any) -> Any:
 
 
 def _array(values: Any, dtype: Any = None, **options: Any) -> Any:
-    made = array(values, None if isinstance(values, Number) else dtype, **options)
-    return made.astype(dtype) if dtype is not None and isinstance(values, Number) else made
+    if isinstance(values, Number):
+        made = array(values, **options)
+        return made if dtype is None else made.astype(dtype)
+    return array(values, dtype, **options)
 
 
 def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
@@ -232,24 +229,14 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **opt
 
 def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function of one array, which may be given as a list with numbers in it."""
-
-    @functools.wraps(function)
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(array(x) if type(x) is list or type(x) is tuple else x, *args, **kwargs)
-
-    return call
+    return functools.wraps(function)(lambda x, *args, **kwargs: function(operand(x), *args, **kwargs))
 
 
 def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
     """A function of `math` that takes numbers too."""
-
-    @functools.wraps(function)
-    def call(*args: Any) -> Any:
-        if any(isinstance(a, Number) for a in args):
-            return numeric(*args)
-        return function(*args)
-
-    return call
+    return functools.wraps(function)(
+        lambda *args: (numeric if any(isinstance(a, Number) for a in args) else function)(*args)
+    )
 
 
 def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -261,9 +248,6 @@ def _log(x: Any, base: Any = None) -> Any:
 
 
 def _erf(x: Any) -> Any:
-    from dualgrad.core.words import WORDS
-    from dualgrad.numbers.number import apply
-
     return apply(WORDS["erf"], x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -160,14 +161,9 @@ def unit_seeds(shapes: list[Any], dtypes: list[Any], piece: range) -> list[Any]:
     """Rows ``piece`` of the identity over all leaves, cut into leaves."""
     seeds, start = [], 0
     for shape, dtype in zip(shapes, dtypes):
-        size = int(np.prod(shape))
-        rows = np.arange(len(piece))
-        where = np.arange(piece.start, piece.stop) - start
-        inside = (where >= 0) & (where < size)
-        seed = np.zeros((len(piece), size), dtype)
-        seed[rows[inside], where[inside]] = 1
+        seed = np.eye(len(piece), math.prod(shape), piece.start - start, dtype)
         seeds.append(seed.reshape(len(piece), *shape))
-        start += size
+        start += math.prod(shape)
     return seeds
 
 

@@ -57,10 +57,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) ->
     if len(orders) > 1:
         raise StructureError(f"jet: series of different lengths: {sorted(n - 1 for n in orders)}")
     structure, found = _run(call, coeffs)
-    return (
-        unflatten(structure, [_scalar(c[0]) for c in found]),
-        unflatten(structure, [fresh(c[1:]) for c in found]),
-    )
+    return unflatten(structure, [fresh(c[0]) for c in found]), unflatten(structure, [fresh(c[1:]) for c in found])
 
 
 def _coefficients(primal: Any, series: Any, k: int) -> Any:
@@ -93,10 +90,6 @@ def _run(call: Call, coeffs: list[Any]) -> tuple[Any, list[Any]]:
 def _constant(value: Any, order: int) -> Any:
     value = as_primal(value)
     return stack([value, *[np.zeros(value.shape, value.dtype)] * order])
-
-
-def _scalar(x: Any) -> Any:
-    return x if isinstance(x, Number) or x.ndim == 0 else x.copy()
 
 
 def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> Jet:

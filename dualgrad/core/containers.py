@@ -7,7 +7,6 @@ never gets there.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,21 +54,16 @@ def _register(value: Any) -> bool:
 
         _seen.add(kind)
         names = tuple(f.name for f in dataclasses.fields(value))
-        optree.register_pytree_node(kind, _reader(names), _maker(kind, names), namespace=NAMESPACE)
+
+        def read(value: Any) -> Any:
+            return tuple(getattr(value, n) for n in names), None, names
+
+        def make(_: Any, values: Any) -> Any:
+            """Fields are set directly: ``__init__`` and ``__post_init__`` may not expect what we put in."""
+            new = object.__new__(kind)
+            for name, value in zip(names, values, strict=True):
+                object.__setattr__(new, name, value)
+            return new
+
+        optree.register_pytree_node(kind, read, make, namespace=NAMESPACE)
     return False
-
-
-def _reader(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    return lambda value: (tuple(getattr(value, n) for n in names), None, names)
-
-
-def _maker(kind: type, names: tuple[str, ...]) -> Callable[[Any, Any], Any]:
-    """Fields are set directly: ``__init__`` and ``__post_init__`` may not expect what we put in."""
-
-    def make(_: Any, values: Any) -> Any:
-        new = object.__new__(kind)
-        for name, value in zip(names, values, strict=True):
-            object.__setattr__(new, name, value)
-        return new
-
-    return make
