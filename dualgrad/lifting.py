@@ -30,7 +30,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 from dualgrad.numbers.array import buffer
-from dualgrad.numbers.functions import array, operand
+from dualgrad.numbers.functions import array
 from dualgrad.numbers.number import Number, apply, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
@@ -229,7 +229,12 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **opt
 
 def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function of one array, which may be given as a list with numbers in it."""
-    return functools.wraps(function)(lambda x, *args, **kwargs: function(operand(x), *args, **kwargs))
+
+    @functools.wraps(function)
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(array(x) if type(x) is list or type(x) is tuple else x, *args, **kwargs)
+
+    return call
 
 
 def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:

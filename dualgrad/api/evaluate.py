@@ -44,7 +44,9 @@ class Call:
 
     def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
         """``(result, aux)`` of the function called with numbers for the active leaves."""
-        args = [a if n in self.argnums else buffered(a) for n, a in enumerate(self.args)]
+        args = [*self.args]
+        if len(args) > len(self.argnums):
+            args = [a if n in self.argnums else buffered(a) for n, a in enumerate(args)]
         if self.structure is None:
             args[self.argnums[0]] = numbers[0]
         else:

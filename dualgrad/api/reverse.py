@@ -44,20 +44,19 @@ class Recording:
 
     def pull(self, cts: Sequence[Any], lead: int | None = None, careful: Sequence[Any] = ()) -> list[Any]:
         """Cotangents of the active leaves; ``lead`` of them at once if the cotangents have a leading axis."""
-        primals, slots = self.call.primals, range(len(self.call.primals))
-
-        def sweep(cts: Sequence[Any], careful: bool) -> list[Any]:
-            seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None]
-            return pull(self.tape, seeds, slots, lead, careful)
-
-        found = sweep(cts, False)
+        primals = self.call.primals
+        found = self._sweep(cts, lead, False)
         ct = found[0]
         if len(found) == 1 and type(ct) is ndarray and ct.dtype == primals[0].dtype and not nan_inside(ct):
             return [ct.copy()]  # the usual case
         if has_nan(found):
-            found = sweep(careful or [seeded(ct) for ct in cts], True)
+            found = self._sweep(careful or [seeded(ct) for ct in cts], lead, True)
         shape = () if lead is None else (lead,)
         return [zeros_beside(p, shape) if ct is None else fresh(ct, p.dtype) for ct, p in zip(found, primals)]
+
+    def _sweep(self, cts: Sequence[Any], lead: int | None, careful: bool) -> list[Any]:
+        seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None]
+        return pull(self.tape, seeds, range(len(self.call.primals)), lead, careful)
 
     def pullback(self, cotangent: Any) -> Any:
         """Cotangents of the arguments for one of the result, each in its containers."""
@@ -261,7 +260,7 @@ def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_a
 
 def _one_number(recording: Recording) -> Any:
     value = recording.values[0] if recording.values else None
-    if recording.structure is None and np.shape(value) == ():
+    if recording.structure is None and (type(value) is np.float64 or np.shape(value) == ()):
         return value if hasattr(value, "dtype") else np.float64(value)
     shapes = ", ".join(str(np.shape(v)) for v in recording.values)
     raise StructureError(

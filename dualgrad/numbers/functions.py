@@ -290,8 +290,11 @@ def diag(x: Any, k: int = 0) -> Any:
 # Sums, products, extremes
 
 
+SUM = WORDS["sum"]
+
+
 def sum(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return apply_linear(WORDS["sum"], x if dtype is None else astype(x, dtype), axis, bool(keepdims))
+    return apply_linear(SUM, x if dtype is None else astype(x, dtype), axis, keepdims)
 
 
 def mean(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:

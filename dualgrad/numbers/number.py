@@ -84,7 +84,7 @@ def refuse(verb: str, depth: float, made: Any, *_: Any) -> None:
 
 def caller() -> tuple[str, int, str]:
     """The innermost frame outside dualgrad, as cheaply as possible."""
-    frame: Any = sys._getframe(2)
+    frame: Any = sys._getframe(3)  # a verb made the level
     while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
@@ -262,7 +262,10 @@ def lost(x: Number, what: str, hint: str) -> LostDerivativeError:
 def make(kind: type[Number], level: Level, primal: Any, linear: Any) -> Any:
     """A frozen number."""
     new = object.__new__(kind)
-    new._level, new._primal, new._linear, new._memory = level, primal, linear, None
+    new._level = level
+    new._primal = primal
+    new._linear = linear
+    new._memory = None
     return new
 
 
@@ -298,7 +301,10 @@ def snapshot(x: Any) -> Any:
 
 def bare(x: Any) -> Any:
     """Content that nobody will write: a settled number, the array of an inactive buffer, other values as they are."""
-    return without_array(settled(x)) if isinstance(x, Number) else x
+    if not isinstance(x, Number):
+        return x
+    x = x if x._memory is None else settled(x)
+    return x if x._level.depth else x._primal
 
 
 def look_again(x: Any) -> None:

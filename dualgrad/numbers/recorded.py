@@ -79,14 +79,16 @@ class Tape(Level):
     def emit(self, step: Any, out: tuple[Any, ...], refs: tuple[Any, ...]) -> Recorded:
         """The number that a step made: ``out`` is its value and its residuals."""
         new = _new(Recorded)
-        new._level, new._primal, new._memory, new._linear = self, out[0], None, len(self.entries)
+        new._level = self
+        new._primal = out[0]
+        new._memory = None
+        new._linear = len(self.entries)
         self.append((step, out[1:], refs))
         return new
 
     def note_shape(self, slot: int, x: Any) -> None:
         """Remember shape and dtype of a slot whose tangent or cotangent may have to be made or broadcast."""
-        if slot not in self.shapes:
-            self.shapes[slot] = np.shape(x), x.dtype
+        self.shapes[slot] = np.shape(x), x.dtype
 
 
 class Recorded(Number):
@@ -102,7 +104,7 @@ class Recorded(Number):
     def _interpret(tape: Any, word: Word, args: list[Any]) -> Any:
         if word.kind == "linear" and not word.elementwise:
             x, *rest = args
-            step = step_of(word, (True, *(False,) * len(rest)), (None,) * len(args), False)
+            step = _structural(word, len(rest))
             return tape.emit(step, step.forward(x._primal, *rest), (x._linear,))
         active, literals, values = operands(Recorded, tape, word, args)
         reduce = word.elementwise and _broadcasts(args, active)
@@ -119,11 +121,13 @@ class Recorded(Number):
         primal, slot = self._primal, self._linear
         if type(index) is not slice or self._memory is not None or type(primal) is not ndarray or type(slot) is not int:
             return Number.__getitem__(self, index)
-        new = make(Recorded, self._level, primal[index], None)
-        new._memory, new._source = self, primal
+        new = _new(Recorded)
+        tape = new._level = self._level
+        new._primal, new._memory, new._source = primal[index], self, primal
         chain = new._chain = ((getitem, index),)
         new._linear = slot, chain
-        new._level.note_shape(slot, primal)
+        if slot not in tape.shapes:
+            tape.note_shape(slot, primal)
         return new
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
@@ -185,6 +189,12 @@ def step_of(word: Word, active: tuple[bool, ...], literals: tuple[Any, ...], red
     found = linear_step(pattern)
     _PATTERNS[id(found)] = pattern
     return found
+
+
+@cache
+def _structural(word: Word, rest: int) -> Step:
+    """The step of a word that is linear in its first argument, with so many others."""
+    return step_of(word, (True, *(False,) * rest), (None,) * (rest + 1), False)
 
 
 def pattern_of(step: Step) -> Pattern:
