@@ -6,6 +6,7 @@ new value (``clear`` the place, add what was scattered there), so the program ha
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy import ndarray
 from dualgrad.core.build import Builder
 from dualgrad.core.program import Atom, Const, Program, Type, Var
 from dualgrad.core.words import WORDS
-from dualgrad.numbers.number import evaluate, plain
+from dualgrad.numbers.array import looked
+from dualgrad.numbers.number import REALS, evaluate, plain
 from dualgrad.numbers.recorded import COPY, INPUT, STORE, ZERO, pattern_of
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
@@ -33,19 +35,19 @@ class Written:
         self.value = value
 
     def __repr__(self) -> str:
-        return _index_text(self.value)
+        return _text(self.value)
 
 
-def _index_text(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, slice):
-        parts = ["" if v is None else str(v) for v in (value.start, value.stop, value.step)]
-        return f"{parts[0]}:{parts[1]}" + (f":{parts[2]}" if parts[2] else "")
+        start, stop, step = ("" if v is None else str(v) for v in (value.start, value.stop, value.step))
+        return f"{start}:{stop}" + (f":{step}" if step else "")
     if value is Ellipsis:
         return "..."
     if isinstance(value, ndarray):
         return np.array2string(value, separator=", ", threshold=6)
     if isinstance(value, tuple) and any(isinstance(v, (slice, ndarray)) or v is ... for v in value):
-        return ", ".join(map(_index_text, value))
+        return ", ".join(map(_text, value))
     return repr(value)
 
 
@@ -97,9 +99,9 @@ class _Rebuild:
     def constant(self, value: Any, number: bool) -> Atom:
         """Scalars and static arguments as literals, arrays as parameters."""
         value = plain(value)
-        if number and isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool):
-            return Const(float(value), Type("float64"))
-        if isinstance(value, ndarray) and value.ndim == 0 and value.dtype.kind == "f":
+        if number and isinstance(value, REALS) and not isinstance(value, bool) or (
+            isinstance(value, ndarray) and value.ndim == 0 and value.dtype.kind == "f"
+        ):
             return Const(float(value), Type("float64"))
         if not isinstance(value, ndarray):
             return Const(Written(value), STATIC)
@@ -120,20 +122,15 @@ class _Rebuild:
 
     def store(self, slot: int, chain: tuple[Any, ...], ref: Any) -> None:
         """``slot[chain] = value`` as a new value of the slot."""
+        shape = self.recording.tape.shapes[slot][0]
+        index = chain[0][1]
         if len(chain) > 1:  # the place as one index into the flat memory
-            shape = self.recording.tape.shapes[slot][0]
-            place = np.arange(int(np.prod(shape))).reshape(shape)
-            for view, argument in chain:
-                place = view(place, argument)
-            index: Any = np.unravel_index(place, shape)
-        else:
-            index = chain[0][1]
+            index = np.unravel_index(looked(np.arange(math.prod(shape)).reshape(shape), chain), shape)
         at = Const(Written(index), STATIC)
-        shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
         old = self.values[slot]
         kept = old if isinstance(old, Const) else self.b.emit(WORDS["clear"], old, at)
         if ref is not None:
-            kept = self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, shape))
+            kept = self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, Const(Written(shape), STATIC)))
         self.values[slot] = kept
 
 

@@ -53,17 +53,13 @@ def _dual(kernel: Any, level: Any, leaves: list[Any], active: list[bool], struct
         outs, form = flatten(out)
         return outs, flatten(out_dot)[0], form
 
-    if not counts:
-        outs, dots, form = push(lambda t: t)
-    else:
+    if counts:
         (count,) = counts
         pushed = [push(lambda t, k=k: t[k]) for k in range(count)]
-        if not pushed:
-            outs, dots, form = push(lambda t: np.zeros(t.shape[1:], t.dtype))
-            dots = [np.zeros((0, *np.shape(d))) for d in dots]
-        else:
-            outs, form = pushed[0][0], pushed[0][2]
-            dots = [stack(list(each)) for each in zip(*(p[1] for p in pushed))]
+        outs, _, form = pushed[0] if pushed else push(lambda t: np.zeros(t.shape[1:], t.dtype))
+        dots = [stack([p[1][n] for p in pushed]) if pushed else np.zeros((0, *np.shape(y))) for n, y in enumerate(outs)]
+    else:
+        outs, dots, form = push(lambda t: t)
     return unflatten(form, [_number(Dual, level, y, d) for y, d in zip(outs, dots)])
 
 

@@ -381,17 +381,17 @@ def index_of(index: Any) -> Any:
 
 def write_out(out: Any, result: Any) -> Any:
     """The ``out=`` argument of a ufunc."""
-    if not isinstance(out, Number):
-        if isinstance(result, Number) and result._level.depth > 0:
-            raise LostDerivativeError(
-                "a number would be written into a plain array and lose its derivative",
-                why="`array += number` and `out=array` write into memory that holds only floats",
-                hint="make the array with np.zeros_like(x), np.array(...) or np.zeros(n) inside the function "
-                "that is differentiated, or write `array = array + number`",
-            )
+    if isinstance(out, Number):
+        store(out, ..., result)
+    elif isinstance(result, Number) and result._level.depth > 0:
+        raise LostDerivativeError(
+            "a number would be written into a plain array and lose its derivative",
+            why="`array += number` and `out=array` write into memory that holds only floats",
+            hint="make the array with np.zeros_like(x), np.array(...) or np.zeros(n) inside the function "
+            "that is differentiated, or write `array = array + number`",
+        )
+    else:
         out[...] = plain(result)
-        return out
-    store(out, ..., result)
     return out
 
 
@@ -491,10 +491,7 @@ def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
 def _in_place(word: Word) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
         result = apply(word, self, other if isinstance(other, OPERANDS) else as_number(other))
-        if not self._is_array():
-            return result
-        store(self, ..., result)
-        return self
+        return write_out(self, result) if self._is_array() else result
 
     return operator
 
