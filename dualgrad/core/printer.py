@@ -9,9 +9,11 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from .program import Atom, Const, For, If, Let, Program, Statement, Store, Var, While
+from .program import Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While
 from .walk import atoms_read, walk
 
 _LONGEST_FOLD = 100
@@ -48,36 +50,26 @@ class _Printer:
         self.texts: dict[Var, Text] = {}
         self.lines: list[str] = []
         self.depth = 1
-        reads = (a for s in walk(program.body) for a in atoms_read(s) if isinstance(a, Var))
-        self.uses = Counter(reads) if fold else None
-        if self.uses is not None:
-            self.uses.update(a for a in program.results if isinstance(a, Var))
+        self.uses = Counter(a for s in walk(program.body) for a in atoms_read(s)) if fold else Counter()
+        self.uses.update(program.results if fold else ())
 
     def definition(self, typed: bool = False, header: str | None = None, returns: str | None = None) -> str:
         program = self.program
-        params = [self.name(v) for v in program.params]
-        if header is None:
-            shown = [f"{n}: {v.type}" if typed else n for n, v in zip(params, program.params, strict=True)]
-            if typed and program.linear:
-                shown.insert(len(shown) - program.linear, "/" if len(shown) > program.linear else "*")
-                shown = [s for s in shown if s not in ("*",)]
-            header = f"({', '.join(shown)}):"
+        params = [f"{self.name(v)}: {v.type}" if typed else self.name(v) for v in program.params]
+        if typed and 0 < program.linear < len(params):
+            params.insert(-program.linear, "/")
         self.block(program.body)
         values = [self.atom(a).source for a in program.results]
-        if returns is None:
-            returns = "return " + ", ".join(values)
-        else:
-            returns = returns.format(*values)
-        head = [f"def {program.name}{header}"]
-        return "\n".join(head + self.lines + ["    " + returns.rstrip()]) + "\n"
+        self.line("return " + ", ".join(values) if returns is None else returns.format(*values))
+        head = f"def {program.name}" + (header or f"({', '.join(params)}):")
+        return "\n".join([head, *self.lines]).rstrip() + "\n"
 
     # Names and expressions
 
     def name(self, var: Var) -> str:
-        found = self.names.get(var)
-        if found is None:
-            found = self.names[var] = self.fresh(var.name)
-        return found
+        if var not in self.names:
+            self.names[var] = self.fresh(var.name)
+        return self.names[var]
 
     def fresh(self, wish: str) -> str:
         stem = re.sub(r"\W", "_", wish) or "t"
@@ -117,7 +109,17 @@ class _Printer:
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
 
-    def block(self, block: list[Statement]) -> None:
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """What is written inside is one deeper, and never nothing."""
+        mark = len(self.lines)
+        self.depth += 1
+        yield
+        if len(self.lines) == mark:
+            self.line("pass")
+        self.depth -= 1
+
+    def block(self, block: Block) -> None:
         for k, statement in enumerate(block):
             if isinstance(statement, Let):
                 self.let(statement, block, k)
@@ -133,14 +135,14 @@ class _Printer:
             else:
                 self.branch(statement)
 
-    def let(self, let: Let, block: list[Statement], k: int) -> None:
+    def let(self, let: Let, block: Block, k: int) -> None:
         text = self.expression(let)
-        if self.uses is not None and self.uses[let.target] == 1 and self.foldable(let, text, block, k):
+        if self.uses[let.target] == 1 and self.foldable(let, text, block, k):
             self.texts[let.target] = text
         else:
             self.line(f"{self.name(let.target)} = {text.source}")
 
-    def foldable(self, let: Let, text: Text, block: list[Statement], k: int) -> bool:
+    def foldable(self, let: Let, text: Text, block: Block, k: int) -> bool:
         """Whether the one use is in the same block, with nothing between that could change the value."""
         if let.target.type.rank and let.word.kind == "memory" or len(text.source) > _LONGEST_FOLD:
             return False
@@ -163,7 +165,7 @@ class _Printer:
             return {c.init for c in statement.carries}
         return {statement.test} if isinstance(statement, If) else set(atoms_read(statement))
 
-    def used_at_end(self, var: Var, block: list[Statement]) -> bool:
+    def used_at_end(self, var: Var, block: Block) -> bool:
         """The use is as a loop's next value, a branch's join or a result of this very block."""
         if block is self.program.body:
             return any(a is var for a in self.program.results)
@@ -181,15 +183,6 @@ class _Printer:
         if let.word.kind == "memory":
             return True
         return any(isinstance(a, Var) and a in self.texts and "[" in self.texts[a].source for a in let.args)
-
-    def indented(self, block: list[Statement]) -> None:
-        self.depth += 1
-        self.block(block)
-
-    def dedent(self, mark: int) -> None:
-        if len(self.lines) == mark:
-            self.line("pass")
-        self.depth -= 1
 
     def enter(self, loop: For | While) -> None:
         """Carried values share one name with the loop's result."""
@@ -211,41 +204,38 @@ class _Printer:
         self.enter(loop)
         start, stop, step = (self.atom(a) for a in (loop.start, loop.stop, loop.step))
         self.line(f"for {self.name(loop.var)} in {range_text(start, stop, step, loop.reverse)}:")
-        mark = len(self.lines)
-        self.indented(loop.body)
-        self.leave(loop)
-        self.dedent(mark)
+        with self.indented():
+            self.block(loop.body)
+            self.leave(loop)
 
     def loop_while(self, loop: While) -> None:
         self.enter(loop)
-        at = len(self.lines)
         self.line("while True:")
         mark = len(self.lines)
-        self.indented(loop.cond)
-        test = self.atom(loop.test).source
-        if len(self.lines) == mark:
-            self.lines[at] = self.lines[at].replace("True", test)
-        else:
-            self.line(f"if not ({test}):")
-            self.line("    break")
-        mark = len(self.lines)
-        self.block(loop.body)
-        self.leave(loop)
-        self.dedent(mark)
+        with self.indented():
+            self.block(loop.cond)
+            test = self.atom(loop.test).source
+            if len(self.lines) == mark:
+                self.lines[-1] = self.lines[-1].replace("True", test)
+            else:
+                self.line(f"if not ({test}):")
+                self.line("    break")
+            self.block(loop.body)
+            self.leave(loop)
 
     def branch(self, branch: If) -> None:
         self.line(f"if {self.atom(branch.test).source}:")
         names = [self.name(j.out) for j in branch.joins]
-        for side, block in (("then", branch.then), ("orelse", branch.orelse)):
-            if side == "orelse":
-                if not block and not branch.joins:
-                    break
-                self.line("else:")
-            mark = len(self.lines)
-            self.indented(block)
+        with self.indented():
+            self.block(branch.then)
             for name, join in zip(names, branch.joins, strict=True):
-                self.line(f"{name} = {self.atom(getattr(join, side)).source}")
-            self.dedent(mark)
+                self.line(f"{name} = {self.atom(join.then).source}")
+        if branch.orelse or branch.joins:
+            self.line("else:")
+            with self.indented():
+                self.block(branch.orelse)
+                for name, join in zip(names, branch.joins, strict=True):
+                    self.line(f"{name} = {self.atom(join.orelse).source}")
 
 
 def bracket(text: Text, level: int) -> str:
@@ -269,9 +259,8 @@ def range_text(start: Text, stop: Text, step: Text, reverse: bool) -> str:
     """``range(...)``, or the same numbers from the last to the first."""
     a, b, s = start.source, stop.source, step.source
     if not reverse:
-        if s == "1":
-            return f"range({b})" if a == "0" else f"range({a}, {b})"
-        return f"range({a}, {b}, {s})"
+        given = [a, b, s] if s != "1" else [a, b] if a != "0" else [b]
+        return f"range({', '.join(given)})"
     if s == "1":
         before = "-1" if a == "0" else f"{bracket(start, 10)} - 1"
         return f"range({bracket(stop, 10)} - 1, {before}, -1)"

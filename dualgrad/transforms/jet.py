@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.build import Builder
-from ..core.program import INT, Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
+from ..core.program import INT, Atom, Block, Carry, Const, For, If, Join, Let, Program, Store, Type, Var, While, zero
 from ..core.words import WORDS, Word
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
@@ -28,7 +28,7 @@ from .jvp import matched, prepare
 from .ssa import ssa
 from .tidy import tidy
 
-ONE = Const(1, INT)
+ZERO, ONE = Const(0, INT), Const(1, INT)
 POWERS = 64  # integer exponents up to this size are products
 
 
@@ -70,7 +70,7 @@ class Recurrence:
     def new(self, first: Atom) -> Series:
         """A series whose order 0 is known; its step is to be added."""
         memory = self.allocate(first.type)
-        self.b.store(memory, (Const(0, INT),), first)
+        self.b.store(memory, (ZERO,), first)
         return Series(first, memory)
 
     def run(self) -> None:
@@ -91,13 +91,11 @@ class Recurrence:
 
     def word(self, word: Word, args: list[Any], first: Atom | None = None) -> Series:
         """The series of ``word(*args)``; arguments are series or plain atoms."""
-        if not any(is_series(a) for a in args):
-            return Series(emit(self.b, word.name, tuple(plain(a) for a in args)))
+        if not any(map(is_series, args)):
+            return Series(emit(self.b, word.name, tuple(map(plain, args))))
         key = (word.name, *(a.memory if is_series(a) else plain(a) for a in args))
         if key not in self.nodes:
-            if first is None:
-                first = emit(self.b, word.name, tuple(plain(a) for a in args))
-            self.shape(word, args, first, key)
+            self.shape(word, args, emit(self.b, word.name, tuple(map(plain, args))) if first is None else first, key)
         return self.nodes[key]
 
     def shape(self, word: Word, args: list[Any], first: Atom, key: tuple) -> None:
@@ -137,13 +135,13 @@ class Recurrence:
             def term(b: Builder, j: Atom) -> Atom:
                 return emit(b, word.name, (a.at(j, b), c.at(b.sub(k, j), b)))
 
-            return total(b, zero_like(y), b.add(k, 1), term)
+            return total(b, zero(y.first.type), b.add(k, 1), term)
 
         return self.every(y, value)
 
     def quotient(self, a: Any, c: Series, y: Series) -> Series:
         def value(b: Builder, k: Atom) -> Atom:
-            start = a.at(k, b) if is_series(a) else zero_like(y)
+            start = a.at(k, b) if is_series(a) else zero(y.first.type)
             rest = total(b, start, k, lambda b, j: b.neg(b.mul(y.at(j, b), c.at(b.sub(k, j), b))))
             return b.div(rest, c.first)
 
@@ -156,7 +154,7 @@ class Recurrence:
         terms: list[tuple[Series, Any]] = []
 
         def value(b: Builder, k: Atom) -> Atom:
-            acc: Any = zero_like(y)
+            acc: Any = zero(y.first.type)
             for x, d in terms:
                 if is_series(d):
                     acc = total(b, acc, k, lambda b, i, x=x, d=d: self.moment(b, x, d, k, b.add(i, 1)))
@@ -181,7 +179,7 @@ class Recurrence:
         if is_series(d):
             values = {n: plain(v) for n, v in env.items()}
             d.first = as_atom(Writer(values, self.b, self.b).write(text), d)
-            self.b.store(d.memory, (Const(0, INT),), d.first)
+            self.b.store(d.memory, (ZERO,), d.first)
         return d
 
     def integer_power(self, x: Series, n: int, first: Atom) -> Series:
@@ -234,10 +232,6 @@ def as_atom(value: Any, like: Series) -> Atom:
     return Const(0.0 if value is None else float(value), Type(like.first.type.dtype))
 
 
-def zero_like(y: Series) -> Const:
-    return Const(0.0, Type(y.first.type.dtype))
-
-
 def scaled(b: Builder, k: Atom, like: Series) -> Atom:
     """An order as a number of the series' type (int times float32 would be float64)."""
     return b.cast(k, dtype="float32") if like.first.type.dtype == "float32" else k
@@ -250,7 +244,7 @@ def total(b: Builder, start: Atom, count: Atom, term: Callable[[Builder, Atom], 
     acc = Var("acc", value.type)
     b.bind(acc, Const(start.value, Type(value.type.dtype)) if isinstance(start, Const) else start)
     body.bind(acc, body.add(acc, value))
-    b.block.append(For(j, Const(0, INT), count, ONE, body.block, line=b.line))
+    b.block.append(For(j, ZERO, count, ONE, body.block, line=b.line))
     return acc
 
 
@@ -265,12 +259,11 @@ class Taylor:
         self.series: dict[Var, Series] = {}
         self.arrays: dict[Var, Var] = {}
         self.series_params: list[Var] = []
-        self.size: Atom = Const(0, INT)
+        self.size: Atom = ZERO
 
     def allocate(self, type: Type) -> Var:
         """Memory for one series, made once before everything else."""
-        zero = Const(0.0, Type(type.dtype))
-        return self.allocations.full(zero, self.size, dtype=type.dtype, name="series")
+        return self.allocations.zeros([self.size], type.dtype, name="series")
 
     def enter(self, b: Builder) -> None:
         for v in self.sources:
@@ -295,16 +288,9 @@ class Taylor:
 
     def constant(self, array: Var, b: Builder) -> Var:
         """Coefficients of an array that does not depend on the arguments (yet)."""
-        shape = [b.shape(array, axis=k) for k in range(array.type.rank)]
-        dtype = array.type.dtype
-        coeffs = b.full(Const(0.0, Type(dtype)), *shape, self.size, dtype=dtype, name=array.name + "_coeffs")
-        index, inner = [], b
-        for n in shape:
-            k, block = Var("k", INT), Builder(line=b.line)
-            inner.block.append(For(k, Const(0, INT), n, ONE, block.block, line=b.line))
-            index.append(k)
-            inner = block
-        inner.store(coeffs, (*index, Const(0, INT)), inner.load(array, *index))
+        shape = b.dims(array)
+        coeffs = b.zeros([*shape, self.size], array.type.dtype, name=array.name + "_coeffs")
+        b.each(shape, lambda inner, index: inner.store(coeffs, (*index, ZERO), inner.load(array, *index)))
         return coeffs
 
     def array(self, array: Atom, b: Builder) -> Var:
@@ -318,11 +304,9 @@ class Taylor:
 
     def each(self, b: Builder, write: Callable[[Builder, Atom], None]) -> None:
         """A loop over all orders."""
-        k, body = Var("k", INT), Builder(line=b.line)
-        write(body, k)
-        b.block.append(For(k, Const(0, INT), self.size, ONE, body.block, line=b.line))
+        b.each([self.size], lambda inner, index: write(inner, *index))
 
-    def block(self, block: list[Statement], b: Builder) -> None:
+    def block(self, block: Block, b: Builder) -> None:
         for s in block:
             b.line = s.line
             getattr(self, type(s).__name__.lower() + "_")(s, b)
@@ -356,25 +340,23 @@ class Taylor:
         if not s.index:
             b.store(coeffs, (), self.arrays[s.value], s.accumulate)
             return
-        value = self.value(s.value)
-        if is_series(value):
-            self.each(b, lambda b, k: b.store(coeffs, (*s.index, k), value.at(k, b), s.accumulate))
-        else:
-            if not s.accumulate:
-                self.each(b, lambda b, k: b.store(coeffs, (*s.index, k), 0.0))
-            b.store(coeffs, (*s.index, Const(0, INT)), s.value, s.accumulate)
+        self.copy(s.value, coeffs, b, s.index, s.accumulate)
 
-    def copy(self, atom: Atom, memory: Var, b: Builder) -> None:
-        """Fill ``memory`` with the series of ``atom``."""
-        value = self.value(atom)
+    def copy(
+        self, source: Atom | Series, memory: Var, b: Builder, index: tuple[Atom, ...] = (), accumulate: bool = False
+    ) -> None:
+        """Fill ``memory``, at ``index`` if it is that of an array, with a series."""
+        value = self.value(source)
         if is_series(value):
-            self.each(b, lambda b, k: b.store(memory, (k,), value.at(k, b)))
+            self.each(b, lambda b, k: b.store(memory, (*index, k), value.at(k, b), accumulate))
         else:
-            self.each(b, lambda b, k: b.store(memory, (k,), 0.0))
-            b.store(memory, (Const(0, INT),), atom)
+            if not accumulate:
+                self.each(b, lambda b, k: b.store(memory, (*index, k), 0.0))
+            b.store(memory, (*index, ZERO), value, accumulate)
 
-    def carried(self, s: For | While, new: For | While, b: Builder) -> None:
+    def for_(self, s: For | While, b: Builder) -> None:
         """One memory for each active carry, filled before the loop and at the end of each turn."""
+        new = replace(s, body=[], carries=list(s.carries))
         arrays = [c for c in s.carries if c.inner in self.active and c.inner.type.rank]
         for c in arrays:
             self.arrays[c.inner] = Var(c.inner.name + "_coeffs", self.array(c.init, b).type)
@@ -392,15 +374,11 @@ class Taylor:
             following = self.value(c.next)
             if is_series(following) and following.memory in memories:  # exchanged: through a copy
                 between = self.allocate(c.inner.type)
-                self.copy(c.next, between, body)
-                waiting.append((memory, Series(c.next, between)))
-            else:
-                waiting.append((memory, c.next))
-        for memory, source in waiting:
-            if isinstance(source, Series):
-                self.each(body, lambda b, k, m=memory, f=source: b.store(m, (k,), f.at(k, b)))
-            else:
-                self.copy(source, memory, body)
+                self.copy(following, between, body)
+                following = Series(c.next, between)
+            waiting.append((following, memory))
+        for following, memory in waiting:
+            self.copy(following, memory, body)
         for c, memory in zip(carries, memories, strict=True):
             self.series[c.out] = Series(c.out, memory)
         for c in arrays:
@@ -408,11 +386,7 @@ class Taylor:
             new.carries.append(Carry(self.arrays[c.inner], self.arrays[c.init], self.arrays[c.next], out))
         b.block.append(new)
 
-    def for_(self, s: For, b: Builder) -> None:
-        self.carried(s, For(s.var, s.start, s.stop, s.step, [], list(s.carries), s.reverse, s.line), b)
-
-    def while_(self, s: While, b: Builder) -> None:
-        self.carried(s, While(s.cond, s.test, [], list(s.carries), s.line), b)
+    while_ = for_
 
     def if_(self, s: If, b: Builder) -> None:
         new = If(s.test, [], [], list(s.joins), s.line)

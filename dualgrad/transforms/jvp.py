@@ -10,11 +10,12 @@ array, so the partials of a scalar lie together; the coefficients are shared.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..core.build import Builder
-from ..core.program import INT, Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
-from ..core.walk import walk
+from ..core.program import INT, Atom, Block, Carry, Const, For, If, Join, Let, Program, Store, Type, Var, While, zero
+from ..core.walk import rebuilt, walk
 from ..core.words import WORDS
 from ..rules.text import Writer
 from .activity import active_vars
@@ -45,35 +46,22 @@ def prepare(program: Program) -> Program:
     owned |= {a for a in program.results if isinstance(a, Var) and a.type.rank > 0}
     owned &= set(program.params)
     params = [Var(v.name, v.type) if v in owned else v for v in program.params]
-    copies: list[Statement] = [
-        Let(v, WORDS["copy"], (p,)) for v, p in zip(program.params, params, strict=True) if v in owned
-    ]
+    copies: Block = [Let(v, WORDS["copy"], (p,)) for v, p in zip(program.params, params, strict=True) if v in owned]
     return ssa(Program(program.name, params, copies + filled(program.body), program.results))
 
 
-def filled(block: list[Statement]) -> list[Statement]:
+def filled(block: Block) -> Block:
     """The block with each buffer that starts at a variable's value written as zeros and a loop of stores."""
-    out: list[Statement] = []
+    b = Builder()
     for s in block:
         if isinstance(s, Let) and s.word.name == "full" and isinstance(s.args[0], Var):
             value, *shape = s.args
-            dtype = s.target.type.dtype
-            zero = Const(False if dtype == "bool" else 0 if dtype.startswith(("int", "uint")) else 0.0, Type(dtype))
-            out.append(Let(s.target, s.word, (zero, *shape), s.params, s.line))
-            index = tuple(Var("k", INT) for _ in shape)
-            inner: list[Statement] = [Store(s.target, index, value, line=s.line)]
-            for k, n in reversed(list(zip(index, shape, strict=True))):
-                inner = [For(k, Const(0, INT), n, Const(1, INT), inner, line=s.line)]
-            out += inner
-        elif isinstance(s, If):
-            out.append(If(s.test, filled(s.then), filled(s.orelse), s.joins, s.line))
-        elif isinstance(s, For):
-            out.append(For(s.var, s.start, s.stop, s.step, filled(s.body), s.carries, s.reverse, s.line))
-        elif isinstance(s, While):
-            out.append(While(s.cond, s.test, filled(s.body), s.carries, s.line))
+            b.line = s.line
+            b.block.append(replace(s, args=(zero(s.target.type), *shape)))
+            b.each(shape, lambda inner, index, array=s.target, value=value: inner.store(array, index, value))
         else:
-            out.append(s)
-    return out
+            b.block.append(rebuilt(s, lambda a: a, filled))
+    return b.block
 
 
 class Derivative:
@@ -106,38 +94,43 @@ class Derivative:
 
     def tangent_of_result(self, atom: Atom, linear: Builder) -> Atom:
         if atom.type.rank > 0:
-            dot = self.dots.get(atom)
-            return self.zeros_beside(atom, linear) if dot is None else dot
-        dots = [self.dot_or_zero(atom, k) for k in range(len(self.lanes))]
+            return self.dots.get(atom) or self.zeros_beside(atom, linear)
+        dots = self.pieces(atom)
         if self.directions is None:
             return dots[0]
-        packed = linear.full(Const(0.0, atom.type), Const(self.directions, INT), dtype=atom.type.dtype, name="dots")
+        packed = linear.zeros([Const(self.directions, INT)], atom.type.dtype, name="dots")
         for lane, dot in zip(self.lanes, dots, strict=True):
             linear.store(packed, lane, dot)
         return packed
 
     def zeros_beside(self, array: Var, linear: Builder) -> Var:
-        shape = [linear.shape(array, axis=k) for k in range(array.type.rank)]
-        return self.zeros(array, shape, linear)
+        return self.zeros(array, linear.dims(array), linear)
 
     def zeros(self, array: Var, shape: list[Atom], linear: Builder) -> Var:
-        if self.directions is not None:
-            shape = [*shape, Const(self.directions, INT)]
-        dtype = array.type.dtype
-        return linear.full(Const(0.0, Type(dtype)), *shape, dtype=dtype, name=array.name + "_dot")
+        lanes = [] if self.directions is None else [Const(self.directions, INT)]
+        return linear.zeros([*shape, *lanes], array.type.dtype, name=array.name + "_dot")
 
     def dot(self, atom: Atom, k: int) -> Atom | None:
         """Lane ``k`` of a scalar's tangent; None for a structural zero."""
         found = self.dots.get(atom) if isinstance(atom, Var) else None
         return None if found is None else found[k]
 
-    def dot_or_zero(self, atom: Atom, k: int) -> Atom:
-        found = self.dot(atom, k)
-        return Const(0.0, atom.type) if found is None else found
+    def pieces(self, atom: Atom) -> list[Atom]:
+        """An array's tangent, or all lanes of a scalar's with zeros where it has none."""
+        if atom.type.rank > 0:
+            return [self.dots[atom]]
+        dots = [self.dot(atom, k) for k in range(len(self.lanes))]
+        return [zero(atom.type) if dot is None else dot for dot in dots]
+
+    def fresh(self, var: Var, like: list[Any]) -> list[Var]:
+        """New variables for the pieces of a variable's tangent."""
+        dots = [Var(var.name + "_dot", piece.type) for piece in like]
+        self.dots[var] = dots[0] if var.type.rank > 0 else dots
+        return dots
 
     # Statements
 
-    def block(self, block: list[Statement], primal: Builder, linear: Builder) -> None:
+    def block(self, block: Block, primal: Builder, linear: Builder) -> None:
         for s in block:
             primal.line = linear.line = s.line
             if isinstance(s, Let):
@@ -193,50 +186,32 @@ class Derivative:
         for k, lane in enumerate(self.lanes):
             dot = self.dot(s.value, k)
             if dot is not None or not s.accumulate:
-                linear.store(array, (*s.index, *lane), Const(0.0, s.value.type) if dot is None else dot, s.accumulate)
+                linear.store(array, (*s.index, *lane), zero(s.value.type) if dot is None else dot, s.accumulate)
 
-    def loop(self, s: For, primal: Builder, linear: Builder) -> None:
+    def loop(self, s: For | While, primal: Builder, linear: Builder) -> None:
         """The fused loop of values and tangents."""
-        new = For(s.var, s.start, s.stop, s.step, [], list(s.carries), s.reverse, s.line)
-        self.dotted(s, new, primal, linear)
-
-    def loop_while(self, s: While, primal: Builder, linear: Builder) -> None:
-        new = While(s.cond, s.test, [], list(s.carries), s.line)
-        self.dotted(s, new, primal, linear)
-
-    def dotted(self, s: For | While, new: For | While, primal: Builder, linear: Builder) -> None:
+        new = replace(s, body=[], carries=list(s.carries))
         waiting = self.carried_dots(s, linear)
         inner = Builder(new.body, s.line)
         self.block(s.body, inner, inner)
         new.carries += self.closed_dots(waiting)
         primal.block.append(new)
 
-    def carried_dots(self, s: For | While, linear: Builder) -> list[tuple[Carry, Any, Any]]:
+    loop_while = loop  # linearize tells them apart
+
+    def carried_dots(self, s: For | While, linear: Builder) -> list[tuple[Carry, list[Var], list[Atom]]]:
         """Tangents of the active carries, entering; `closed_dots` completes them after the body."""
         waiting = []
         for c in s.carries:
-            if c.inner not in self.active:
-                continue
-            if c.inner.type.rank > 0:
-                init = self.array_dot(c.init, linear)
-                inner: Any = Var(c.inner.name + "_dot", init.type)
-            else:
-                init = [self.dot_or_zero(c.init, k) for k in range(len(self.lanes))]
-                inner = [Var(c.inner.name + "_dot", c.inner.type) for _ in self.lanes]
-            self.dots[c.inner] = inner
-            waiting.append((c, inner, init))
+            if c.inner in self.active:
+                init = [self.array_dot(c.init, linear)] if c.inner.type.rank > 0 else self.pieces(c.init)
+                waiting.append((c, self.fresh(c.inner, init), init))
         return waiting
 
-    def closed_dots(self, waiting: list[tuple[Carry, Any, Any]]) -> list[Carry]:
-        carries = []
+    def closed_dots(self, waiting: list[tuple[Carry, list[Var], list[Atom]]]) -> list[Carry]:
+        carries: list[Carry] = []
         for c, inner, init in waiting:
-            if c.inner.type.rank > 0:
-                out = self.dots[c.out] = Var(c.out.name + "_dot", inner.type)
-                carries.append(Carry(inner, init, self.dots[c.next], out))
-                continue
-            outs = self.dots[c.out] = [Var(c.out.name + "_dot", c.out.type) for _ in self.lanes]
-            for k, out in enumerate(outs):
-                carries.append(Carry(inner[k], init[k], self.dot_or_zero(c.next, k), out))
+            carries += map(Carry, inner, init, self.pieces(c.next), self.fresh(c.out, inner))
         return carries
 
     def branch(self, s: If, primal: Builder, linear: Builder) -> None:
@@ -248,17 +223,11 @@ class Derivative:
         primal.block.append(new)
 
     def joined_dots(self, s: If) -> list[Join]:
-        joins = []
+        joins: list[Join] = []
         for j in s.joins:
-            if j.out not in self.active:
-                continue
-            if j.out.type.rank > 0:
-                out = self.dots[j.out] = Var(j.out.name + "_dot", self.dots[j.then].type)
-                joins.append(Join(out, self.dots[j.then], self.dots[j.orelse]))
-                continue
-            outs = self.dots[j.out] = [Var(j.out.name + "_dot", j.out.type) for _ in self.lanes]
-            for k, out in enumerate(outs):
-                joins.append(Join(out, self.dot_or_zero(j.then, k), self.dot_or_zero(j.orelse, k)))
+            if j.out in self.active:
+                then, orelse = self.pieces(j.then), self.pieces(j.orelse)
+                joins += map(Join, self.fresh(j.out, then), then, orelse)
         return joins
 
 

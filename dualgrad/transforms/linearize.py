@@ -13,17 +13,17 @@ has the same loops and branches.  A primal value that the linear program needs i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.build import Builder, is_const
 from ..core.errors import KernelError
-from ..core.program import INT, Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While
+from ..core.program import INT, Atom, Block, Carry, Const, For, If, Let, Program, Statement, Store, Var, While, zero
 from ..core.walk import atoms_read, vars_bound, walk
 from ..core.words import WORDS
 from .activity import array_families
 from .jvp import Derivative, prepare
-from .ssa import ssa
+from .ssa import is_structural, ssa
 
 CHEAP = frozenset(
     "add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign".split()  # noqa: SIM905
@@ -40,8 +40,8 @@ class Linearized:
     """
 
     program: Program
-    primal: list[Statement]
-    tangent: list[Statement]
+    primal: Block
+    tangent: Block
     residuals: list[Var]
     linear_params: list[Var]
     tangents: list[Atom]
@@ -81,7 +81,7 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     return Linearized(program, primal.block, linear.block, free, unzip.linear_params, tangents, unzip.sources)
 
 
-def free_vars(block: list[Statement], results: list[Atom], bound: set[Var]) -> list[Var]:
+def free_vars(block: Block, results: list[Atom], bound: set[Var]) -> list[Var]:
     """Variables read in a block that nothing in it binds, in the order of reading."""
     bound = bound | {v for s in walk(block) for v in vars_bound(s)}
     reads = [a for s in walk(block) for a in atoms_read(s)] + list(results)
@@ -100,7 +100,6 @@ class Level:
     sizes: tuple[Atom, ...] | None = ()  # None: not known beforehand, tapes grow
     loop: For | While | None = None
     turn: Atom | None = None
-    recomputed: dict[Var, list[Let]] = field(default_factory=dict)
 
 
 class Unzip(Derivative):
@@ -115,13 +114,10 @@ class Unzip(Derivative):
         self.bound_at_root: set[Var] = set(program.params)
         self.position = 0
         self.families = array_families(program)
-        self.last_store: dict[Var, int] = {}
-        for k, s in enumerate(program.body):
-            for t in walk([s]):
-                if isinstance(t, Store):
-                    self.last_store[t.array] = k
+        stores = ((s.array, k) for k, top in enumerate(program.body) for s in walk([top]) if isinstance(s, Store))
+        self.last_store: dict[Var, int] = dict(stores)
 
-    def top(self, body: list[Statement], primal: Builder, linear: Builder) -> None:
+    def top(self, body: Block, primal: Builder, linear: Builder) -> None:
         for self.position, s in enumerate(body):
             self.block([s], primal, linear)
             self.bound_at_root.update(vars_bound(s))
@@ -140,7 +136,7 @@ class Unzip(Derivative):
                 hint="copy their elements instead of exchanging them, or use forward mode (jvp)",
                 where=f"line {s.line}",
             )
-        return [linear.shape(family.final, axis=k) for k in range(s.target.type.rank)]
+        return linear.dims(family.final)
 
     def copy(self, s: Let, linear: Builder) -> None:
         if s.word.name == "grow":
@@ -162,19 +158,24 @@ class Unzip(Derivative):
 
     # Loops and branches, twice
 
-    def loop(self, s: For, primal: Builder, linear: Builder) -> None:
-        outer = self.level
-        forward, tangent = Builder(line=s.line), Builder(line=s.line)
-        self.level, after = self.enter_loop(s, forward, primal)
+    def body(self, s: For | While, level: Level, forward: Builder, linear: Builder) -> tuple[Block, list[Carry]]:
+        """Write a loop's body to ``forward``; its linear part is returned, with the tangents that it carries."""
+        outer, self.level = self.level, level
+        tangent = Builder(line=s.line)
         waiting = self.carried_dots(s, linear)
         self.block(s.body, forward, tangent)
         self.provide(forward, tangent, s)
-        carries = self.closed_dots(waiting)
-        primal.block.append(For(s.var, s.start, s.stop, s.step, forward.block, list(s.carries), s.reverse, s.line))
-        after(primal)
-        if tangent.block or carries:
-            linear.block.append(For(s.var, s.start, s.stop, s.step, tangent.block, carries, s.reverse, s.line))
         self.level = outer
+        return tangent.block, self.closed_dots(waiting)
+
+    def loop(self, s: For, primal: Builder, linear: Builder) -> None:
+        forward = Builder(line=s.line)
+        level, after = self.enter_loop(s, forward, primal)
+        body, carries = self.body(s, level, forward, linear)
+        primal.block.append(replace(s, body=forward.block, carries=list(s.carries)))
+        after(primal)
+        if body or carries:
+            linear.block.append(replace(s, body=body, carries=carries))
 
     def enter_loop(self, s: For, forward: Builder, primal: Builder) -> tuple[Level, Any]:
         """The level inside a ``for``, and what the forward program does after the loop."""
@@ -199,26 +200,19 @@ class Unzip(Derivative):
 
     def loop_while(self, s: While, primal: Builder, linear: Builder) -> None:
         """The linear program repeats the body as often as the forward program counted."""
-        outer = self.level
-        counter, turn = Var("count", INT), Var("turn", INT)
-        forward, tangent = Builder(line=s.line), Builder(line=s.line)
+        counter, count, turn = Var("count", INT), Var("count", INT), Var("turn", INT)
+        forward = Builder(line=s.line)
         base, running = self.running_number(primal)
         primal.bind(counter, ZERO)
-        forward.block.append(Let(turn, WORDS["move"], (counter,)))
-        at = forward.add(base, turn, name="at")
-        self.level = Level((at,), None, s, turn)
-        waiting = self.carried_dots(s, linear)
-        self.block(s.body, forward, tangent)
-        self.provide(forward, tangent, s)
-        carries = self.closed_dots(waiting)
+        forward.bind(turn, counter)
+        level = Level((forward.add(base, turn, name="at"),), None, s, turn)
+        body, carries = self.body(s, level, forward, linear)
         forward.bind(counter, forward.add(turn, 1))
-        primal.block.append(While(s.cond, s.test, forward.block, list(s.carries), s.line))
-        count = Var("count", INT)
-        primal.block.append(Let(count, WORDS["move"], (counter,)))
+        primal.block.append(replace(s, body=forward.block, carries=list(s.carries)))
+        primal.bind(count, counter)
         primal.bind(running, primal.add(base, count))
-        if tangent.block or carries:
-            linear.block.append(For(turn, ZERO, count, ONE, tangent.block, carries, line=s.line))
-        self.level = outer
+        if body or carries:
+            linear.block.append(For(turn, ZERO, count, ONE, body, carries, line=s.line))
 
     def running_number(self, primal: Builder) -> tuple[Atom, Var]:
         """The number of turns made before this loop starts, and the variable that counts them."""
@@ -227,7 +221,7 @@ class Unzip(Derivative):
             return ZERO, running
         self.root.bind(running, ZERO)
         base = Var("base", INT)
-        primal.block.append(Let(base, WORDS["move"], (running,)))
+        primal.bind(base, running)
         return base, running
 
     def branch(self, s: If, primal: Builder, linear: Builder) -> None:
@@ -243,86 +237,81 @@ class Unzip(Derivative):
         if then_dot or orelse_dot or joins:
             linear.block.append(If(s.test, then_dot, orelse_dot, joins, s.line))
 
-    # What the linear block needs of the forward block
-
     def provide(self, forward: Builder, tangent: Builder, loop: For | While | None) -> None:
-        """Recompute or keep every value of this block that its linear block reads."""
-        bound: dict[Var, Statement | None] = {}
-        if loop is not None:
-            bound.update((c.inner, None) for c in loop.carries)
-        for s in forward.block:
-            bound.update((v, s) for v in vars_bound(s) if v not in _inside(s))
-        ready: dict[Var, None] = {}
-        if isinstance(loop, For):
-            ready[loop.var] = None
-        elif loop is not None:
-            ready[self.level.turn] = None
-        prologue = Builder(line=tangent.line)
+        """Begin the linear block with every value of the forward block that it reads."""
+        supply = Supply(self, forward, Builder(line=tangent.line), loop)
         needs = set(free_vars(tangent.block, [], set()))
-        for v, s in list(bound.items()):
-            if v in needs and v not in ready:
-                self.materialise(v, s, bound, ready, prologue, forward, loop)
-        tangent.block[:0] = prologue.block
-
-    def materialise(
-        self, v: Var, s: Statement | None, bound: dict, ready: dict, prologue: Builder, forward: Builder, loop: Any
-    ) -> None:
-        """Make ``v`` available in the linear block."""
-        if s is None and self.induction(v, loop, bound, ready, prologue, forward):
-            ready[v] = None
-        elif self.recomputable(v, bound, ready):
-            self.recompute(v, bound, ready, prologue)
-        else:
-            for a in self.level.index:
-                if isinstance(a, Var):
-                    self.recompute(a, bound, ready, prologue)
-            self.keep(v, prologue, forward)
-            ready[v] = None
-
-    def recomputable(self, v: Atom, bound: dict, ready: dict) -> bool:
-        """Whether ``v`` can be had from what is at hand by cheap words alone."""
-        if not isinstance(v, Var) or v in ready or v not in bound:
-            return True
-        s = bound[v]
-        if not isinstance(s, Let):
-            return False
-        if s.word.name == "load":
-            stable = self.is_stable(s.args[0])
-        else:
-            stable = is_cheap(s)
-        return stable and all(self.recomputable(a, bound, ready) for a in s.args)
+        for v in supply.bound:
+            if v in needs and v not in supply.ready:
+                supply.provide(v)
+        tangent.block[:0] = supply.prologue.block
 
     def is_stable(self, array: Atom) -> bool:
         """Whether memory holds in the reverse sweep what it held here: no store from here on."""
         return array in self.bound_at_root and self.last_store.get(array, -1) < self.position
 
-    def recompute(self, v: Var, bound: dict, ready: dict, prologue: Builder) -> None:
-        if v in ready or v not in bound:
-            return
-        s = bound[v]
-        for a in s.args:
-            if isinstance(a, Var):
-                self.recompute(a, bound, ready, prologue)
-        prologue.block.append(s)
-        ready[v] = None
 
-    def induction(self, v: Var, loop: Any, bound: dict, ready: dict, prologue: Builder, forward: Builder) -> bool:
+class Supply:
+    """What one linear block needs of its forward block: recomputed or kept, in the ``prologue`` of the linear one.
+
+    ``bound`` has what the forward block binds (None: a carry enters with it), ``ready`` what the linear block has.
+    """
+
+    def __init__(self, unzip: Unzip, forward: Builder, prologue: Builder, loop: For | While | None):
+        self.unzip, self.level, self.forward, self.prologue = unzip, unzip.level, forward, prologue
+        self.carries = [] if loop is None else loop.carries
+        self.bound: dict[Atom, Statement | None] = {c.inner: None for c in self.carries}
+        for s in forward.block:
+            self.bound.update((v, s) for v in vars_bound(s) if not is_structural(s, v))
+        self.ready: set[Atom | None] = {loop.var if isinstance(loop, For) else self.level.turn} if loop else set()
+
+    def provide(self, v: Var) -> None:
+        """Make ``v`` available in the linear block."""
+        if self.recomputable(v):
+            self.recompute(v)
+        elif not self.induction(v):
+            for a in self.level.index:
+                self.recompute(a)
+            self.keep(v)
+        self.ready.add(v)
+
+    def recomputable(self, v: Atom) -> bool:
+        """Whether ``v`` can be had from what is at hand by cheap words alone."""
+        if v in self.ready or v not in self.bound:
+            return True
+        s = self.bound[v]
+        if not isinstance(s, Let):
+            return False
+        if s.word.name == "load":
+            cheap = self.unzip.is_stable(s.args[0])
+        else:
+            cheap = is_cheap(s)
+        return cheap and all(map(self.recomputable, s.args))
+
+    def recompute(self, v: Atom) -> None:
+        if v in self.bound and v not in self.ready:
+            s = self.bound[v]
+            for a in s.args:
+                self.recompute(a)
+            self.prologue.block.append(s)
+            self.ready.add(v)
+
+    def induction(self, v: Var) -> bool:
         """``p = p + c`` each turn, with c fixed: p = p₀ + turn·c needs no memory."""
-        carry = next((c for c in loop.carries if c.inner is v), None)
-        s = bound.get(carry.next) if carry is not None else None
+        carry = next((c for c in self.carries if c.inner is v), None)
+        s = self.bound.get(carry.next) if carry is not None else None
         if v.type != INT or not isinstance(s, Let) or s.word.name != "add" or s.args[0] is not v:
             return False
         step, turn = s.args[1], self.level.turn
-        if isinstance(step, Var) and step in bound:
+        if step in self.bound:
             return False
-        if isinstance(turn, Var) and turn in bound and turn not in ready:
-            self.recompute(turn, bound, ready, prologue)
-        value = prologue.add(carry.init, prologue.mul(turn, step), name=v.name)
-        prologue.bind(v, value)
+        self.recompute(turn)
+        self.prologue.bind(v, self.prologue.add(carry.init, self.prologue.mul(turn, step), name=v.name))
         return True
 
-    def keep(self, v: Var, prologue: Builder, forward: Builder) -> None:
+    def keep(self, v: Var) -> None:
         """Store ``v`` in the forward program, load it in the linear one."""
+        level, forward, prologue = self.level, self.forward, self.prologue
         if v.type.rank > 0:
             raise KernelError(
                 f"the array {v.name!r} made inside a loop is needed in reverse mode",
@@ -330,15 +319,13 @@ class Unzip(Derivative):
                 hint="make the buffer before the loop, or use forward mode (jvp)",
                 where=f"line {forward.line}",
             )
-        level = self.level
         if level.loop is None:
             kept = Var(v.name, v.type)
             forward.bind(kept, v)
-            prologue.block.append(Let(v, WORDS["move"], (kept,)))
+            prologue.bind(v, kept)
             return
-        sizes = (Const(16, INT),) if level.sizes is None else level.sizes
-        zero = Const({"bool": False, "int64": 0}.get(v.type.dtype, 0.0), Type(v.type.dtype))
-        tape = self.root.full(zero, *sizes, dtype=v.type.dtype, name=v.name + "_kept")
+        root, sizes = self.unzip.root, (Const(16, INT),) if level.sizes is None else level.sizes
+        tape = root.full(zero(v.type), *sizes, dtype=v.type.dtype, name=v.name + "_kept")
         if level.sizes is None:
             forward.block.append(Let(tape, WORDS["grow"], (tape, level.index[0])))
         forward.store(tape, level.index, v)
@@ -351,12 +338,3 @@ def is_cheap(s: Let) -> bool:
         exponent = s.args[1]
         return isinstance(exponent, Const) and isinstance(exponent.value, int) and 0 <= exponent.value <= 4
     return s.word.name in CHEAP
-
-
-def _inside(s: Statement) -> set[Var]:
-    """Variables a loop binds for its own body."""
-    if isinstance(s, For):
-        return {s.var, *(c.inner for c in s.carries)}
-    if isinstance(s, While):
-        return {c.inner for c in s.carries}
-    return set()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.program import Atom, Carry, Const, For, If, Join, Let, Program, Statement, Store, Type, Var, While
-from ..core.walk import atoms_read, vars_bound, walk
+from ..core.program import Atom, Block, Carry, Const, For, If, Join, Let, Program, Statement, Var, While, retyped, zero
+from ..core.walk import atoms_read, rebuilt, vars_bound, walk
 
 Env = dict[Var, Any]
 
@@ -26,31 +26,29 @@ def ssa(program: Program) -> Program:
 
 class _Naming:
     def __init__(self, program: Program):
-        self.reads: dict[Var, list[Statement | Program]] = {}
+        self.reads: dict[Atom, set[int]] = {}  # the ids of the statements that read a variable
         for statement in walk(program.body):
             for atom in atoms_read(statement):
-                if isinstance(atom, Var):
-                    self.reads.setdefault(atom, []).append(statement)
-        self.results = {a for a in program.results if isinstance(a, Var)}
+                self.reads.setdefault(atom, set()).add(id(statement))
+        self.results = set(program.results)
 
     def value(self, atom: Atom, env: Env) -> Atom:
         return env[atom] if isinstance(atom, Var) else atom
 
-    def block(self, block: list[Statement], env: Env) -> list[Statement]:
-        out: list[Statement] = []
+    def block(self, block: Block, env: Env) -> Block:
+        out: Block = []
         for s in block:
             if isinstance(s, Let):
                 self.let(s, env, out)
-            elif isinstance(s, Store):
-                index = tuple(self.value(a, env) for a in s.index)
-                out.append(Store(self.value(s.array, env), index, self.value(s.value, env), s.accumulate, s.line))
             elif isinstance(s, If):
-                self.branch(s, env, out)
+                out.append(self.branch(s, env))
+            elif isinstance(s, (For, While)):
+                out.append(self.loop(s, env))
             else:
-                self.loop(s, env, out)
+                out.append(rebuilt(s, lambda a: self.value(a, env), list))
         return out
 
-    def let(self, s: Let, env: Env, out: list[Statement]) -> None:
+    def let(self, s: Let, env: Env, out: Block) -> None:
         args = tuple(self.value(a, env) for a in s.args)
         if s.word.name == "move" and (args[0].type == s.target.type or isinstance(args[0], Const)):
             env[s.target] = retyped(args[0], s.target.type)
@@ -61,14 +59,11 @@ class _Naming:
     def changed(self, s: Statement, env: Env) -> list[Var]:
         """Variables bound again inside ``s`` whose value may be needed outside of one turn or branch."""
         inside = list(walk([s]))[1:]
-        names = {id(t) for t in inside} | {id(s)}
+        here = {id(s), *map(id, inside)}
         bound = dict.fromkeys(v for t in inside for v in vars_bound(t) if not is_structural(t, v))
-        return [v for v in bound if v in env or v in self.results or self.read_outside(v, names)]
+        return [v for v in bound if v in env or v in self.results or self.reads.get(v, set()) - here]
 
-    def read_outside(self, var: Var, inside: set[int]) -> bool:
-        return any(id(s) not in inside for s in self.reads.get(var, ()))
-
-    def loop(self, s: For | While, env: Env, out: list[Statement]) -> None:
+    def loop(self, s: For | While, env: Env) -> For | While:
         changed = self.changed(s, env)
         body_env = dict(env)
         carries = []
@@ -91,9 +86,9 @@ class _Naming:
             last = Var(result.name, source.type)
             new.carries.append(Carry(inner, init, retyped(self.value(following, body_env), source.type), last))
             env[result] = last
-        out.append(new)
+        return new
 
-    def branch(self, s: If, env: Env, out: list[Statement]) -> None:
+    def branch(self, s: If, env: Env) -> If:
         changed = self.changed(s, env)
         then_env, else_env = dict(env), dict(env)
         test = self.value(s.test, env)
@@ -107,7 +102,7 @@ class _Naming:
                 continue
             joined = env[var] = Var(var.name, var.type)
             new.joins.append(Join(joined, retyped(a, var.type), retyped(b, var.type)))
-        out.append(new)
+        return new
 
 
 def is_structural(s: Statement, var: Var) -> bool:
@@ -115,18 +110,3 @@ def is_structural(s: Statement, var: Var) -> bool:
     if isinstance(s, For) and var is s.var:
         return True
     return isinstance(s, (For, While)) and any(var is c.inner for c in s.carries)
-
-
-def zero(type: Type) -> Const:
-    """The value of a variable that a path has not bound (it is never read there)."""
-    return retyped(Const(0, Type("int64")), type)
-
-
-def retyped(atom: Atom, type: Type) -> Atom:
-    """A literal of another numeric type; variables stay as they are."""
-    if not isinstance(atom, Const) or atom.type == type or type.rank:
-        return atom
-    python = {"bool": bool, "int64": int, "int32": int}.get(type.dtype)
-    if python is None:
-        python = complex if type.dtype.startswith("complex") else float
-    return Const(python(atom.value), type)

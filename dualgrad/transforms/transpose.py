@@ -12,12 +12,12 @@ single assignment turns them into sums and carries.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.build import Builder
 from ..core.errors import UnsupportedError
-from ..core.program import Atom, Const, For, If, Let, Program, Statement, Store, Type, Var, While
+from ..core.program import Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While, zero
 from ..core.walk import atoms_read, walk
 from ..rules.text import Writer
 from .activity import active_vars
@@ -38,7 +38,7 @@ def transpose(program: Program, like: Mapping[Var, Var] | None = None) -> Progra
     return tidy(ssa(Program(name, [*constants, *cotangents], block, results, len(cotangents))))
 
 
-def transposed(program: Program, like: Mapping[Var, Var]) -> tuple[list[Statement], list[Var], list[Atom]]:
+def transposed(program: Program, like: Mapping[Var, Var]) -> tuple[Block, list[Var], list[Atom]]:
     """Block, cotangent parameters and results of the transpose, in surface form."""
     reverse = Transposition(program, like)
     cotangents = [Var(_bar_name(a, "y"), a.type) for a in program.results]
@@ -72,15 +72,12 @@ class Transposition:
 
     # Cotangent variables
 
-    def declare(self, v: Var, b: Builder, shape: tuple[Atom, ...] = ()) -> None:
+    def declare(self, v: Var, b: Builder, shape: Sequence[Atom] = ()) -> None:
         """A cotangent that starts at zero."""
-        zero = Const(0.0, Type(v.type.dtype))
         if v.type.rank > 0:
-            shape = shape or tuple(b.shape(self.like[v], axis=k) for k in range(v.type.rank))
-            self.bars[v] = b.full(zero, *shape, dtype=v.type.dtype, name=_bar_name(v, ""))
+            self.bars[v] = b.zeros(shape or b.dims(self.like[v]), v.type.dtype, name=_bar_name(v, ""))
         else:
-            bar = self.bars.setdefault(v, Var(_bar_name(v, ""), v.type))
-            b.bind(bar, zero)
+            b.bind(self.bars.setdefault(v, Var(_bar_name(v, ""), v.type)), zero(v.type))
 
     def add(self, target: Atom, value: Atom | None, b: Builder) -> None:
         """``target_bar += value``; nothing for a constant target or a structural zero."""
@@ -94,7 +91,7 @@ class Transposition:
 
     # Statements
 
-    def block(self, block: list[Statement], seeds: list[tuple[Atom, Atom]], b: Builder) -> None:
+    def block(self, block: Block, seeds: list[tuple[Atom, Atom]], b: Builder) -> None:
         """Constants first, then cotangents set to zero, then ``seeds`` added, then the reverse."""
         linear = []
         for s in block:
@@ -104,20 +101,17 @@ class Transposition:
                 b.block.append(s)
         for s in linear:
             for v in self.bound_here(s):
-                self.declare(v, b, s.args[1:] if isinstance(s, Let) and s.word.name == "full" else self.shape_by(s, b))
+                self.declare(v, b, self.shape_by(s, b))
         for target, value in seeds:
             self.add(target, value, b)
         for s in reversed(linear):
             b.line = s.line
-            getattr(self, type(s).__name__.lower())(s, b)
+            getattr(self, type(s).__name__.lower() + "_")(s, b)
 
     def has_linear(self, s: Statement) -> bool:
-        return any(
-            self.is_linear(t.target) if isinstance(t, Let) else isinstance(t, Store) and self.is_linear(t.array)
-            for t in walk([s])
-        ) or isinstance(s, (For, While, If)) and any(True for _ in self.bound_here(s))
+        return any(self.bound_here(t) or isinstance(t, Store) and self.is_linear(t.array) for t in walk([s]))
 
-    def bound_here(self, s: Statement) -> Iterator[Var]:
+    def bound_here(self, s: Statement) -> list[Var]:
         """Linear variables whose cotangents live in the block of ``s``."""
         if isinstance(s, Let):
             found = [s.target]
@@ -125,16 +119,17 @@ class Transposition:
             found = [c.out for c in s.carries]
         else:
             found = [j.out for j in s.joins] if isinstance(s, If) else []
-        yield from (v for v in found if v in self.linear)
+        return [v for v in found if v in self.linear]
 
-    def shape_by(self, s: Statement, b: Builder) -> tuple[Atom, ...]:
-        """Shape of a copied array: that of the cotangent of what it copies."""
+    def shape_by(self, s: Statement, b: Builder) -> Sequence[Atom]:
+        """Shape of a new array: a copy's is that of the cotangent of what it copies."""
+        if isinstance(s, Let) and s.word.name == "full":
+            return s.args[1:]
         if isinstance(s, Let) and s.word.name == "copy":
-            source = self.like[s.args[0]] if s.args[0] in self.copied else self.bars[s.args[0]]
-            return tuple(b.shape(source, axis=k) for k in range(source.type.rank))
+            return b.dims(self.like[s.args[0]] if s.args[0] in self.copied else self.bars[s.args[0]])
         return ()
 
-    def let(self, s: Let, b: Builder) -> None:
+    def let_(self, s: Let, b: Builder) -> None:
         ct, name = self.bars[s.target], s.word.name
         if name == "load":
             b.store(self.bars[s.args[0]], s.args[1:], ct, accumulate=True)
@@ -158,7 +153,7 @@ class Transposition:
                     raise UnsupportedError(f"{s.word} has no transpose by its argument {name!r}")
                 yield arg, Writer(env, b, b, frozenset(("ct",))).write(rule.transposes[name])
 
-    def store(self, s: Store, b: Builder) -> None:
+    def store_(self, s: Store, b: Builder) -> None:
         """``array[index] = value``: the value takes the cotangent, which is then zero."""
         bar = self.bars[s.array]
         if self.is_linear(s.value):
@@ -192,8 +187,3 @@ class Transposition:
             seeds = [(getattr(j, side), self.bars[j.out]) for j in joins]
             self.block(old, seeds, Builder(block, s.line))
         b.block.append(new)
-
-
-# Statement classes to their methods, beside let and store.
-for _name in ("For", "If"):
-    setattr(Transposition, _name.lower(), getattr(Transposition, _name.lower() + "_"))
