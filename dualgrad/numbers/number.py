@@ -327,10 +327,15 @@ def plain(x: Any) -> Any:
 
 def view_of(x: Any, view: Callable[..., Any], argument: Any) -> Any:
     """A number that is a view of ``x``; where NumPy copies (an element), a frozen number."""
-    memory = current(x)._memory
-    root, chain = (x, ()) if memory is None or memory is OWN else (memory, x._chain)
-    new = make(type(x), x._level, *x._look(view, argument))
-    new._memory, new._chain, new._source = root, (*chain, (view, argument)), root._primal
+    memory = x._memory
+    if memory is None or memory is OWN:
+        root, chain = x, ((view, argument),)
+    else:
+        root, chain = memory, (*current(x)._chain, (view, argument))
+    new = object.__new__(type(x))
+    new._level = x._level
+    new._primal, new._linear = x._look(view, argument)
+    new._memory, new._chain, new._source = root, chain, root._primal
     if not new._is_array():
         if new._level.depth == 0:
             return new._primal
@@ -479,10 +484,10 @@ OPERANDS = (Number, ndarray, int, float, complex, np.generic)
 
 def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
-        if isinstance(other, (list, tuple)):
+        if not isinstance(other, OPERANDS):
+            if not isinstance(other, (list, tuple)):
+                return NotImplemented
             other = as_number(other)
-        elif not isinstance(other, OPERANDS):
-            return NotImplemented
         return apply(word, other, self) if swapped else apply(word, self, other)
 
     return operator
