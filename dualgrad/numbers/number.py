@@ -84,7 +84,7 @@ def refuse(verb: str, depth: float, made: Any, *_: Any) -> None:
 
 def caller() -> tuple[str, int, str]:
     """The innermost frame outside dualgrad, as cheaply as possible."""
-    frame: Any = sys._getframe(3)  # a verb made the level
+    frame: Any = sys._getframe(2)
     while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name

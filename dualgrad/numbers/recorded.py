@@ -28,7 +28,7 @@ from dualgrad.core.words import WORDS, Word
 from .array import looked, room_for
 from .masked import dense
 from .masked import zeros as masked_zeros
-from .number import BATCHED, OWN, Level, Number, View, exponent_of, make, operands, refuse, settled, without_array
+from .number import BATCHED, OWN, Level, Number, View, bare, caller, exponent_of, make, operands, refuse, settled
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
@@ -57,7 +57,8 @@ class Tape(Level):
     __slots__ = ("append", "entries", "shapes")
 
     def __init__(self, verb: str):
-        super().__init__(verb)
+        self.verb, self.careful, self.alive = verb, False, True
+        self.depth, self.made = next(Level.depths), caller()
         self.entries: list[Entry] = []
         self.append: Callable[[Entry], None] = self.entries.append
         self.shapes: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
@@ -148,7 +149,7 @@ class Recorded(Number):
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
         tape: Any = self._level
         active = type(value) is Recorded and value._level is tape
-        primal = value._primal if active else without_array(value)
+        primal = value._primal if active else bare(value)
         if isinstance(primal, Number) and type(self._primal) is ndarray:
             self._primal = room_for(self._primal.copy(), primal)
         place = looked(self._primal, chain)
@@ -260,7 +261,14 @@ def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Call
                 b = other._primal
                 if a.shape == b.shape:
                     step = steps[BOTH]
-                    return tape.emit(step, step.forward(a, b), (self._linear, other._linear))
+                    out = step.forward(a, b)
+                    new = _new(Recorded)  # `emit`, without a call
+                    new._level = tape
+                    new._primal = out[0]
+                    new._memory = None
+                    new._linear = len(tape.entries)
+                    tape.append((step, out[1:], (self._linear, other._linear)))
+                    return new
         return general(self, other)
 
     def swapped(self: Any, other: Any) -> Any:
@@ -283,7 +291,14 @@ def _power(general: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
             if step is None and exponent_of(p) is not None:
                 step = steps[p] = step_of(WORDS["power"], LEFT, (None, exponent_of(p)), False)
             if step is not None:
-                return self._level.emit(step, step.forward(self._primal), (self._linear,))
+                tape, out = self._level, step.forward(self._primal)
+                new = _new(Recorded)  # `emit`, without a call
+                new._level = tape
+                new._primal = out[0]
+                new._memory = None
+                new._linear = len(tape.entries)
+                tape.append((step, out[1:], (self._linear,)))
+                return new
         return general(self, p)
 
     return power
@@ -326,8 +341,15 @@ def pull(
                     old = cts[ref]
                     cts[ref] = c if old is None else old + c
                     own[ref] = 0
-                else:
-                    add(ref, c)
+                    continue
+                slot, chain = ref
+                if own[slot] and lead is None and type(c) is ndarray and len(chain) == 1:
+                    view, argument = chain[0]
+                    place = view(cts[slot], argument)
+                    if type(place) is ndarray:
+                        np.add(place, c, place)
+                        continue
+                add(ref, c)
     return [cts[k] for k in inputs]
 
 
