@@ -28,7 +28,7 @@ from dualgrad.core.words import WORDS, Word
 from .array import looked, room_for
 from .masked import dense
 from .masked import zeros as masked_zeros
-from .number import BATCHED, OWN, Level, Number, View, bare, caller, exponent_of, make, operands, refuse, settled
+from .number import BATCHED, OWN, Level, Number, View, bare, caller, exponent_of, operands, refuse, settled
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
@@ -75,7 +75,7 @@ class Tape(Level):
 
     def input(self, primal: Any) -> Recorded:
         """A number that stands for an argument."""
-        return make(Recorded, self, primal, self.slot(INPUT, (), ()))
+        return self.emit(INPUT, (primal,), ())
 
     def emit(self, step: Any, out: tuple[Any, ...], refs: tuple[Any, ...]) -> Recorded:
         """The number that a step made: ``out`` is its value and its residuals."""
@@ -128,7 +128,7 @@ class Recorded(Number):
         chain = new._chain = ((getitem, index),)
         new._linear = slot, chain
         if slot not in tape.shapes:
-            tape.note_shape(slot, primal)
+            tape.shapes[slot] = primal.shape, primal.dtype
         return new
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
