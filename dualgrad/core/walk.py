@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from .program import Atom, Block, Carry, For, If, Join, Let, Statement, Store, Var, While
 
@@ -63,17 +62,16 @@ def vars_bound(statement: Statement) -> Iterator[Var]:
 def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block], Block]) -> Statement:
     """The statement with its blocks replaced, and then the atoms that it reads; it binds what it did."""
     if isinstance(s, Let):
-        return replace(s, args=tuple(map(atom, s.args)))
+        return Let(s.target, s.word, tuple([atom(a) for a in s.args]), s.params, s.line)
     if isinstance(s, Store):
-        return replace(s, array=atom(s.array), index=tuple(map(atom, s.index)), value=atom(s.value))
+        return Store(atom(s.array), tuple([atom(a) for a in s.index]), atom(s.value), s.accumulate, s.line)
     if isinstance(s, If):
-        new = replace(s, test=atom(s.test), then=block(s.then), orelse=block(s.orelse))
-        new.joins = [Join(j.out, atom(j.then), atom(j.orelse)) for j in s.joins]
-        return new
+        test, then, orelse = atom(s.test), block(s.then), block(s.orelse)
+        return If(test, then, orelse, [Join(j.out, atom(j.then), atom(j.orelse)) for j in s.joins], s.line)
     if isinstance(s, For):
-        new = replace(s, start=atom(s.start), stop=atom(s.stop), step=atom(s.step), body=block(s.body))
+        new: For | While = For(s.var, *map(atom, head_of(s)), block(s.body), [], s.reverse, s.line)
     else:
         cond = block(s.cond)
-        new = replace(s, cond=cond, test=atom(s.test), body=block(s.body))
+        new = While(cond, atom(s.test), block(s.body), [], s.line)
     new.carries = [Carry(c.inner, atom(c.init), atom(c.next), c.out) for c in s.carries]
     return new

@@ -114,8 +114,8 @@ def _reads(s: Statement, live: set[Var]) -> Iterator[Atom]:
 
 def is_live(s: Statement, live: set[Var]) -> bool:
     """Whether something that a statement does is read."""
-    if isinstance(s, Store):
-        return s.array in live
+    if isinstance(s, (Let, Store)):
+        return (s.target if isinstance(s, Let) else s.array) in live
     if any(v in live for v in vars_bound(s) if not (isinstance(s, For) and v is s.var)):
         return True
     bodies = [s.body] if isinstance(s, While) else blocks_of(s)
@@ -123,10 +123,13 @@ def is_live(s: Statement, live: set[Var]) -> bool:
 
 
 def _keep(block: Block, live: set[Var]) -> Block:
-    kept = [rebuilt(s, lambda a: a, lambda inner: _keep(inner, live)) for s in block if is_live(s, live)]
-    for s in kept:
+    kept = [s for s in block if is_live(s, live)]
+    for k, s in enumerate(kept):
+        if isinstance(s, (Let, Store)):
+            continue
+        s = kept[k] = rebuilt(s, lambda a: a, lambda inner: _keep(inner, live))
         if isinstance(s, If):
             s.joins = [j for j in s.joins if j.out in live]
-        elif isinstance(s, (For, While)):
+        else:
             s.carries = [c for c in s.carries if c.out in live or c.inner in live]
     return kept
