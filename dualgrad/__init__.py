@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .api.evaluate import stop_gradient
     from .api.forward import jacfwd, jvp, pushforward
     from .api.linear_map import LinearMap
     from .api.matrices import hessian, hvp, jacobian
@@ -39,6 +40,7 @@ _PLACES = {
     "api.series": "jet taylor derivative",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
     "KernelError OverlapError",
+    "api.evaluate": "stop_gradient",
     "api.route": "kernel source",
     "lifting": "lifting",
     "numbers.dual": "Dual",
@@ -50,7 +52,7 @@ __all__ = [  # noqa: F822
     "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
     "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian",
     "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linearize", "pullback",
-    "pushforward", "source", "taylor", "value_and_grad", "vjp",
+    "pushforward", "source", "stop_gradient", "taylor", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
 from dualgrad.numbers.masked import dense
-from dualgrad.numbers.number import OWN, Level, Number, bare, make
+from dualgrad.numbers.number import OWN, Level, Number, bare, make, plain
 
 _FIRST = [0]
 
@@ -171,8 +171,25 @@ def fresh(x: Any, dtype: Any = None) -> Any:
     """A result that shares no memory with anything: writable, C-contiguous."""
     x = bare(dense(x))
     if dtype is not None and x.dtype != dtype:
-        x = x.real.astype(dtype) if x.dtype.kind == "c" and dtype.kind != "c" else x.astype(dtype)
+        x = x.astype(dtype)
     return x.copy() if type(x) is ndarray else x
+
+
+def stop_gradient(x: Any) -> Any:
+    """The value of ``x``, a constant to every derivative.
+
+    Parameters
+    ----------
+    x : number, array, or nested container
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> dg.grad(lambda x: x * dg.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    leaves, structure = flatten(x)
+    return unflatten(structure, [bare(plain(leaf)) if isinstance(leaf, Number) else leaf for leaf in leaves])
 
 
 def zeros_beside(x: Any, lead: tuple[int, ...] = ()) -> Any:

@@ -14,10 +14,11 @@ from numpy import ndarray
 
 from dualgrad.core.build import Builder
 from dualgrad.core.program import Atom, Const, Program, Type, Var
-from dualgrad.core.words import WORDS
+from dualgrad.core.words import WORDS, Word
 from dualgrad.numbers.array import looked
 from dualgrad.numbers.number import REALS, evaluate, plain
-from dualgrad.numbers.recorded import COPY, INPUT, STORE, ZERO, pattern_of
+from dualgrad.numbers.recorded import COPY, INPUT, STORE, ZERO, Special, pattern_of
+from dualgrad.rules.declare import Rule, any_array
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
 from dualgrad.transforms.transpose import transposed
@@ -84,6 +85,9 @@ class _Rebuild:
 
     def inline(self, step: Any, residuals: tuple[Any, ...], dots: list[Atom], slot: int) -> Atom:
         """The statements of one step, its parameters replaced by what they are here."""
+        if isinstance(step, Special):
+            shape = self.recording.tape.shapes[slot][0]
+            return self.b.emit(kernel_word(step.name, residuals[0], len(dots), shape), *dots)
         if slot in self.recording.tape.shapes and pattern_of(step).reduce:
             shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
             dots = [self.b.emit(WORDS["broadcast_to"], dot, shape) for dot in dots]
@@ -132,6 +136,18 @@ class _Rebuild:
         if ref is not None:
             kept = self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, Const(Written(shape), STATIC)))
         self.values[slot] = kept
+
+
+def kernel_word(name: str, result: int, count: int, shape: tuple[int, ...]) -> Word:
+    """The linear rest of a kernel as one word; its transposes are words by name."""
+    args = tuple(f"a{k}" for k in range(count))
+    back = {a: f"{name}_pullback{k}(ct)" for k, a in enumerate(args)}
+    for text in back.values():
+        word = text.removesuffix("(ct)")
+        WORDS.setdefault(word, Word(word, "linear", any_array, f"{word}({{0}})", Rule(("ct",))))
+    push = f"{name}_pushforward{result or ''}"
+    text = f"{push}({', '.join(f'{{{k}}}' for k in range(count))})"
+    return Word(push, "linear", any_array, text, Rule(args, None, back), ufunc=lambda *_: np.zeros(shape))
 
 
 def _type(value: Any) -> Type:

@@ -51,8 +51,8 @@ class Recording:
             return [ct.copy()]  # the usual case
         if has_nan(found):
             found = self._sweep(careful or [seeded(ct) for ct in cts], lead, True)
-        shape = () if lead is None else (lead,)
-        return [zeros_beside(p, shape) if ct is None else fresh(ct, p.dtype) for ct, p in zip(found, primals)]
+        shape, verb = () if lead is None else (lead,), self.call.verb
+        return [zeros_beside(p, shape) if c is None else fresh(real(verb, c), p.dtype) for c, p in zip(found, primals)]
 
     def _sweep(self, cts: Sequence[Any], lead: int | None, careful: bool) -> list[Any]:
         seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None]

@@ -125,7 +125,8 @@ class KernelWord(NamedTuple):
         return derive(self.base, (*self.chain, JET))(primals, series)
 
     @property
-    def __name__(self) -> str:
+    def name(self) -> str:
+        """``grad_rosenbrock``, for programs that are printed."""
         return "_".join([*(step.name for step in reversed(self.chain)), self.base.__name__])
 
 
@@ -191,3 +192,4 @@ def program(base: Any, chain: Chain, argtypes: list[Any]) -> Any:
 
 hooks.generate, hooks.interpret, hooks.program = generate, interpret, program
 
+__all__ = ["is_kernel", "kernel", "kernel_route", "source", "value_of"]

@@ -45,7 +45,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) ->
     """
     primals, series = tuple(primals), tuple(series)
     if is_kernel(f):
-        return kernel_route("jet", f)(primals, series)
+        return kernel_route("jet", f)(primals, tuple(np.asarray(s) if isinstance(s, list) else s for s in series))
     call = Call("jet", f, primals, tuple(range(len(primals))))
     if len(series) != len(primals) or len(call.leaves) != len(primals):
         raise StructureError(
@@ -116,10 +116,13 @@ def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> 
     >>> dg.taylor(np.sin, 0.0, 3)
     Jet([0.0, 1.0, 0.0, -0.16666666666666666])
     """
-    call = Call("taylor", _through_kernel(f), (x,), 0)
+    call = Call("taylor", f, (x,), 0)
     if len(call.primals) != 1 or call.structure is not None:
         raise ArgumentError("taylor: x must be one float or array", hint="use dg.jet for several arguments")
     coeffs = _line(call.primals[0], order, direction, "taylor")
+    if is_kernel(f):
+        out, rest = kernel_route("jet", f)((coeffs[0],), (coeffs[1:],))
+        return Jet(fresh(stack([out, *rest])))
     structure, found = _run(call, [coeffs])
     if structure is not None:
         raise StructureError("taylor: the function must return one float or array", hint="use dg.jet for containers")
@@ -136,11 +139,6 @@ def _line(x: Any, order: int, direction: Any, verb: str) -> Any:
         direction = np.ones((), x.dtype)[()]
     rows = [x, fitting(direction, x, f"{verb}: the direction")][: order + 1]
     return stack(rows + [np.zeros(x.shape, x.dtype)] * (order + 1 - len(rows)))
-
-
-def _through_kernel(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel takes numbers only through its dispatcher."""
-    return kernel_route("kernel", f) if is_kernel(f) else f
 
 
 def derivative(f: Callable[..., Any], n: int = 1) -> Callable[..., Any]:

@@ -104,8 +104,7 @@ def unsupported(what: str, hint: str = "") -> UnsupportedError:
     return UnsupportedError(
         f"{what} has no derivative rule",
         why="it was called with a number that carries a derivative",
-        hint=hint or "say it with functions that have one, declare it with dg.elementary or dg.custom_jvp, "
-        "or use dg.stop_gradient where only the value counts",
+        hint=hint or "say it with functions that have one, or use dg.stop_gradient(x) where only the value counts",
     )
 
 

@@ -1,6 +1,6 @@
 """A kernel called with numbers is one word, whose rule was derived by its own transforms.
 
-The kernel gives three methods that accept numbers of lower levels again:
+The kernel gives its ``name`` and three methods that accept numbers of lower levels again:
 ``pushforward(primals, tangents) -> (out, out_tangent)``, ``pullback(primals, cts) -> (out, cts)``
 and ``jet(primals, series) -> (out, out_series)``.
 """
@@ -105,9 +105,15 @@ def _recorded(kernel: Any, tape: Any, leaves: list[Any], active: list[bool], str
         tangents = [dense(next(waiting)) if on else _zero(a) for a, on in zip(leaves, active)]
         return _content(flatten(kernel.pushforward(primals, unflatten(structure, tangents))[1])[0][k])
 
-    step = Special(getattr(kernel, "__name__", "kernel"), push, pull)
-    outs = [*map(_content, outs)]
-    return unflatten(form, [tape.emit(step, (y, k), refs) if y.dtype.kind in "fc" else y for k, y in enumerate(outs)])
+    step = Special(kernel.name, push, pull)
+
+    def recorded(k: int, y: Any) -> Any:
+        if y.dtype.kind not in "fc":
+            return y
+        tape.shapes[len(tape.entries)] = y.shape, y.dtype
+        return tape.emit(step, (y, k), refs)
+
+    return unflatten(form, [recorded(k, _content(y)) for k, y in enumerate(outs)])
 
 
 def _content(x: Any) -> Any:

@@ -50,7 +50,7 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.reshape: arrays.reshape_batched,
 }
 REALS = (int, float, np.integer, np.floating)
-POWER = WORDS["power"]
+POWER, ABSOLUTE = WORDS["power"], WORDS["absolute"]
 
 
 class Level:
@@ -425,6 +425,12 @@ def apply(word: Word, *args: Any) -> Any:
         ready.append(a)
     if top is None:
         return evaluate(word)(*ready)
+    if word is ABSOLUTE and top.dtype.kind == "c":
+        raise UnsupportedError(
+            "abs of a complex number has no derivative rule yet",
+            why="it is not holomorphic: its derivative is no factor",
+            hint="write np.sqrt(a**2 + b**2) of real numbers a and b",
+        )
     return top._interpret(top._level, word, ready)
 
 
