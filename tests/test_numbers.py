@@ -122,6 +122,8 @@ def test_batched_structural_words_and_their_adjoints(rng, name, rest):
 class Fake:
     """A kernel whose transforms are dualgrad's own, of a plain function; it accepts numbers as a kernel does."""
 
+    name = "fake"
+
     def __init__(self, f):
         self.f, self.pushforward, self.pullback = f, dg.pushforward(f), dg.pullback(f)
 

@@ -112,8 +112,10 @@ memory("load(array, index)", _load_text, _load_type)
 memory("full(value, shape)", _full_text, _full_type)
 memory("series(size)", "[0.0] * {0}", lambda types, params: Type("float64", -1))
 memory("copy(array)", "{0}.copy()", like_first)
-memory(  # the array, twice as long (further entries zero) if it has no entry at the index
-    "grow(array, index)", "{0} if {1} < {0}.shape[0] else np.concatenate(({0}, np.zeros_like({0})))", like_first
+memory(  # the array, at least twice as long (further entries zero) if it has no entry at the index
+    "grow(array, index)",
+    "{0} if {1} < {0}.shape[0] else np.concatenate(({0}, np.zeros(({1} + 1,) + {0}.shape[1:], {0}.dtype)))",
+    like_first,
 )
 discrete("shape(array)", "{0}.shape[{axis}]", infer=lambda types, params: INT)
 discrete("length(start, stop, step)", "len(range({0}, {1}, {2}))", infer=lambda types, params: INT)
