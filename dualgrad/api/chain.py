@@ -6,7 +6,7 @@ from typing import Any
 
 from dualgrad.backends.modules import Generated
 from dualgrad.core.errors import StructureError
-from dualgrad.core.printer import to_source
+from dualgrad.core.printer import RESERVED, to_source
 from dualgrad.core.program import Type, Var
 from dualgrad.kernels import Chain
 from dualgrad.read import Read, read_kernel, types_of
@@ -127,7 +127,7 @@ def _raising(test: str, error: str, message: str) -> list[str]:
 
 def distinct_names(f: Function) -> None:
     """Give the parameters names that differ."""
-    taken: set[str] = {f.name, "np", "math", "primals", "tangents", "cotangents", "series"}
+    taken: set[str] = {f.name, *RESERVED, "primals", "tangents", "cotangents", "series"}
     for v in dict.fromkeys([*f.program.params, *variables(f.params)]):
         stem, k = v.name, 0
         while v.name in taken:

@@ -17,6 +17,7 @@ from .program import Atom, Block, Const, For, If, Let, Program, Statement, Store
 from .walk import atoms_read, walk
 
 _LONGEST_FOLD = 100
+RESERVED = frozenset("np math special range len abs float int bool".split())  # names that the words' texts use
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
 
 
@@ -46,7 +47,7 @@ class _Printer:
     def __init__(self, program: Program, fold: bool):
         self.program = program
         self.names: dict[Var, str] = {}
-        self.taken: set[str] = {program.name, "np", "math"}
+        self.taken: set[str] = {program.name, *RESERVED}
         self.texts: dict[Var, Text] = {}
         self.lines: list[str] = []
         self.depth = 1
