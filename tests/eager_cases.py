@@ -85,10 +85,7 @@ def selections(x):
 def branches(x):
     s = 0.0
     for k in range(3):
-        if x[k] > 0.5:
-            s = s + x[k] * x[k]
-        else:
-            s = s - np.exp(x[k])
+        s = s + x[k] * x[k] if x[k] > 0.5 else s - np.exp(x[k])
     while s < 10:
         s = s * 1.5
     return s

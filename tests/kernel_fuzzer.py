@@ -12,14 +12,11 @@ points make different decisions, differences between them mean nothing.
 from __future__ import annotations
 
 import ast
-import builtins
 import contextlib
 import itertools
 import linecache
 import math
-import operator
 import random
-import textwrap
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -48,11 +45,12 @@ class Scope:
     arrays: dict[str, tuple[int, ...]] = field(default_factory=dict)
     depth: int = 0
     loop: bool = False
+    indices: bool = False  # whether there is an array of integers, "index"
 
     def inner(self, loop: bool | None = None) -> Scope:
         """The scope of a block inside."""
         copy = Scope(list(self.floats), dict(self.ints), list(self.flags), dict(self.arrays), self.depth + 1)
-        copy.loop = self.loop if loop is None else loop
+        copy.loop, copy.indices = self.loop if loop is None else loop, self.indices
         return copy
 
     def vectors(self) -> list[str]:
@@ -67,6 +65,7 @@ class Helper:
     params: list[tuple[str, Any]]
     result: str
     writes: bool
+    default: bool
     text: str
 
 
@@ -76,6 +75,7 @@ class Writer:
     def __init__(self, r: random.Random, budget: int, result: Any, helpers: list[Helper], fixed: tuple[str, ...] = ()):
         self.r, self.budget, self.result, self.helpers, self.fixed = r, budget, result, helpers, set(fixed)
         self.may_return = True
+        self.calls = 0
 
     def chance(self, p: float) -> bool:
         return self.r.random() < p
@@ -86,14 +86,41 @@ class Writer:
         return self.r.choice(["0.3", "0.7", "1.1", "-0.4", "0.5", "2", "1", "1.6", "-0.9"])
 
     def float_leaf(self, scope: Scope) -> str:
-        kind = self.r.choices(["name", "element", "literal", "int"], [6, 6, 2, 1])[0]
+        kind = self.r.choices(["name", "element", "literal", "int", "call"], [12, 12, 4, 2, 1])[0]
         if kind == "name" and scope.floats:
             return self.r.choice(scope.floats)
         if kind == "element" and scope.arrays:
             return self.element(scope)
         if kind == "int" and scope.ints:
             return f"0.2 * ({self.r.choice(list(scope.ints))} % 5)"
+        if kind == "call":
+            return self.called(scope, [h for h in self.helpers if h.result == "float"]) or self.literal()
         return self.literal()
+
+    def called(self, scope: Scope, helpers: list[Helper]) -> str | None:
+        """A call of one of the helpers, if there are arguments for it."""
+        if not helpers or self.calls > 4:
+            return None
+        self.calls += 1
+        found = self.r.choice(helpers)
+        arguments = [self.argument(scope, found, kind) for _, kind in found.params]
+        if None in arguments:
+            return None
+        texts = [str(a) for a in arguments]
+        if found.default:
+            name = found.params[-1][0]
+            texts[-1:] = self.r.choice([[], texts[-1:], [f"{name}={texts[-1]}"]])
+        return f"{found.name}({', '.join(texts)})"
+
+    def argument(self, scope: Scope, helper: Helper, kind: Any) -> str | None:
+        if kind == "float":
+            return self.small(scope, 1)
+        if kind == "int":
+            return self.integer(scope)
+        known = {n: s for n, s in scope.arrays.items() if not (helper.writes and n in self.fixed)}
+        fitting = [n for n, s in known.items() if s == (kind,)]
+        fitting += [f"{n}[{self.index(scope, s[0], f'len({n})')}]" for n, s in known.items() if s[1:] == (kind,)]
+        return self.r.choice(fitting) if fitting else None
 
     def expression(self, scope: Scope, depth: int = 2) -> str:
         """A float expression of moderate size."""
@@ -141,7 +168,19 @@ class Writer:
 
     def integer(self, scope: Scope) -> str:
         names = list(scope.ints) or ["2"]
-        forms = ["{0}", "{0} + {1}", "{0} - {1}", "2 * {0} + 1", "{0} // 2", "abs({0} - 3)", "min({0}, {1})", "{0} + 3", "len({2})"]
+        if scope.indices and self.chance(0.2):
+            return f"index[{self.index(scope, 3, 'len(index)')}]"
+        forms = [
+            "{0}",
+            "{0} + {1}",
+            "{0} - {1}",
+            "2 * {0} + 1",
+            "{0} // 2",
+            "abs({0} - 3)",
+            "min({0}, {1})",
+            "{0} + 3",
+            "len({2})",
+        ]
         form = self.r.choice(forms if scope.arrays else forms[:-1])
         text = form.format(self.r.choice(names), self.r.choice(names), self.r.choice(list(scope.arrays) or [""]))
         return f"({text})" if " " in text else text
@@ -159,6 +198,8 @@ class Writer:
         good += [f"{length} - 1 - {v}" for v, (low, high) in known if low >= 0 and high < n]
         if good and self.chance(0.7):
             return self.r.choice(good)
+        if scope.indices and n >= 3 and self.chance(0.2):
+            return f"index[{self.r.choice(['0', '1', '-1'])}]"
         if scope.ints and self.chance(0.6):
             return f"{self.integer(scope)} % {self.r.choice([length, str(n)])}"
         return str(self.r.randint(-n, n - 1))
@@ -181,12 +222,17 @@ class Writer:
         forms = [
             lambda: f"{self.float_leaf(scope)} {sign} {self.r.choice(['0.1', '0.6', '1.0', '-0.2', '0'])}",
             lambda: f"{self.float_leaf(scope)} {sign} {self.float_leaf(scope)}",
-            lambda: f"{self.integer(scope)} % {self.r.choice('23')} {self.r.choice(['==', '!='])} {self.r.choice('01')}",
+            lambda: (
+                f"{self.integer(scope)} % {self.r.choice('23')} {self.r.choice(['==', '!='])} {self.r.choice('01')}"
+            ),
             lambda: f"{self.integer(scope)} {sign} {self.r.choice(list(scope.ints) or ['2'])}",
             lambda: f"-0.3 < {self.float_leaf(scope)} <= 0.9",
         ]
         if scope.flags:
             forms.append(lambda: self.r.choice(scope.flags))
+        numbers = [h for h in self.helpers if h.result == "float"]
+        if numbers and self.chance(0.3):
+            forms.append(lambda: f"{self.called(scope, numbers) or '0.4'} {sign} {self.r.choice(['0.2', '0.8'])}")
         if depth and self.chance(0.3):
             a, b = self.condition(scope, depth - 1), self.condition(scope, depth - 1)
             return self.r.choice([f"({a} and {b})", f"({a} or {b})", f"not ({a})", f"({a} and not {b})"])
@@ -198,7 +244,7 @@ class Writer:
         lines: Lines = []
         while size > 0 and self.budget > 0:
             size, self.budget = size - 1, self.budget - 1
-            kinds = [k for k in STATEMENTS if k not in ("loop", "while_", "branch", "fill") or scope.depth < 4]
+            kinds = [k for k in STATEMENTS if k not in BLOCKS or scope.depth < 4 and self.budget > 1]
             lines += getattr(self, self.r.choices(kinds, [STATEMENTS[k] for k in kinds])[0])(scope)
         return lines or ["pass"]
 
@@ -229,7 +275,17 @@ class Writer:
         step = self.r.choice(["1", "2", "1", *scope.ints])
         forms = [f"{name} = {self.integer(scope)}", f"{name} = {self.r.randint(0, 3)}"]
         if known:
-            forms += [f"{name} += {step}", f"{name} += 1", f"{name} -= {step}", f"{name} = ({name} * 3 + 1) % 7", f"{name} = {name} + {step}"]
+            forms += [
+                f"{name} += {step}",
+                f"{name} += 1",
+                f"{name} -= {step}",
+                f"{name} = ({name} * 3 + 1) % 7",
+                f"{name} = {name} + {step}",
+            ]
+        if scope.indices and self.chance(0.15):
+            i, j = self.index(scope, 3, "len(index)"), self.index(scope, 3, "len(index)")
+            swap = f"index[{i}], index[{j}] = index[{j}], index[{i}]"
+            return [self.r.choice([f"index[{i}] = {self.integer(scope)} % 3", f"index[{i}] += 1", swap])]
         scope.ints[name] = None
         return [self.r.choice(forms)]
 
@@ -253,7 +309,11 @@ class Writer:
         forms = []
         if len(scope.floats) > 1:
             a, b = r.sample(scope.floats, 2)
-            forms += [f"{a}, {b} = {b}, {a}", f"{a}, {b} = {b}, {self.small(scope)}", f"{a}, {b} = math.tanh({a} + {b}), {a}"]
+            forms += [
+                f"{a}, {b} = {b}, {a}",
+                f"{a}, {b} = {b}, {self.small(scope)}",
+                f"{a}, {b} = math.tanh({a} + {b}), {a}",
+            ]
             if len(scope.floats) > 2:
                 a, b, c = r.sample(scope.floats, 3)
                 forms.append(f"{a}, {b}, {c} = {b}, {c}, {a}")
@@ -313,7 +373,9 @@ class Writer:
     def head(self, scope: Scope, inner: Scope, i: str) -> tuple[str, tuple[int, int] | None]:
         """The line that opens a ``for``, and the bounds of its index."""
         r, vectors = self.r, scope.vectors()
-        kind = r.choices(["plain", "ragged", "down", "stepped", "counted", "elements", "enumerate", "zip"], [6, 4, 3, 2, 2, 2, 1, 1])[0]
+        kind = r.choices(
+            ["plain", "ragged", "down", "stepped", "counted", "elements", "enumerate", "zip"], [6, 4, 3, 2, 2, 2, 1, 1]
+        )[0]
         known = [(v, b) for v, b in scope.ints.items() if b is not None]
         v = r.choice(vectors) if vectors else ""
         n = scope.arrays[v][0] if v else 3
@@ -332,7 +394,13 @@ class Writer:
                                      ("range(-1, -3, -1)", (-2, -1)), (f"range(2, -{length}, -2)", (-n + 1, 2))])  # fmt: skip
             return f"for {i} in {form}:", bounds
         if kind == "stepped":
-            form, bounds = r.choice([(f"range(0, {length}, 2)", (0, n - 1)), (f"range(1, {length}, 3)", (1, n - 1)), ("range(2, 2)", (2, 2))])
+            form, bounds = r.choice(
+                [
+                    (f"range(0, {length}, 2)", (0, n - 1)),
+                    (f"range(1, {length}, 3)", (1, n - 1)),
+                    ("range(2, 2)", (2, 2)),
+                ]
+            )
             return f"for {i} in {form}:", bounds
         if kind == "counted" and scope.ints:
             return f"for {i} in range({self.integer(scope)} % 4):", (0, 3)
@@ -375,6 +443,36 @@ class Writer:
         lines = [start, f"while {test}:", *indented([*body, step] if last else [step, *body])]
         return lines + (["else:", *indented(self.block(1, scope.inner()))] if self.chance(0.05) else [])
 
+    def march(self, scope: Scope) -> Lines:
+        """A counter by hand that runs over an array, up or down, perhaps while a condition holds."""
+        p = self.r.choice([n for n in INTS if n not in scope.ints] or [""])
+        vectors = scope.vectors()
+        if not p or not vectors:
+            return self.while_(scope)
+        x = self.r.choice(vectors)
+        n, inner = scope.arrays[x][0], scope.inner(loop=True)
+        inner.ints[p] = (0, n - 1)
+        start, test, step = self.r.choice([
+            ("0", f"{p} < len({x})", f"{p} += {self.r.choice('112')}"), (f"len({x}) - 1", f"{p} >= 0", f"{p} -= {self.r.choice('112')}"),
+        ])  # fmt: skip
+        if self.chance(0.4):
+            test += f" and {self.r.choice([f'{x}[{p}] > -0.5', self.condition(inner, 1)])}"
+        body = self.block(self.r.randint(0, 3), inner)
+        if any(line.strip() == "continue" for line in body):
+            return self.while_(scope)
+        scope.ints[p] = None
+        return [f"{p} = {start}", f"while {test}:", *indented([line for line in body if line != "pass"] + [step])]
+
+    def pair(self, scope: Scope) -> Lines:
+        """A tuple keeps what its names meant."""
+        if len(scope.floats) < 2:
+            return self.assign(scope)
+        a, b, c = self.r.choice(scope.floats), self.r.choice(scope.floats), self.r.choice(scope.floats)
+        last = self.r.choice(
+            [f"{c} = math.sin(pair[0] * pair[-1])", f"{a}, {b} = pair", f"{c} = 0.5 * pair[1] + 0.3 * {a}"]
+        )
+        return [f"pair = ({a}, {self.small(scope)})", f"{a} = {self.small(scope)}", last]
+
     def new_array(self, scope: Scope) -> str:
         return self.r.choice([n for n in ARRAYS if n not in scope.arrays] or [""])
 
@@ -385,7 +483,10 @@ class Writer:
             return self.store(scope)
         n = r.choice([3, 4])
         old = r.choice(list(scope.arrays) or [""])
-        kind = r.choices(["zeros", "empty", "ones", "full", "array", "like", "copy", "name", "row", "matrix"], [4, 3, 1, 1, 2, 2, 2, 1, 3, 1])[0]
+        kind = r.choices(
+            ["zeros", "empty", "ones", "full", "array", "like", "copy", "name", "row", "matrix"],
+            [4, 3, 1, 1, 2, 2, 2, 1, 3, 1],
+        )[0]
         shape: tuple[int, ...] = (n,)
         lines = [f"{name} = np.zeros({n})"]
         if kind == "empty":
@@ -404,7 +505,11 @@ class Writer:
         elif kind == "matrix":
             lines, shape = [f"{name} = np.zeros(({n}, 3))"], (n, 3)
         elif old and kind in ("like", "copy", "name"):
-            form = {"like": f"np.{r.choice(['zeros', 'ones'])}_like({old})", "copy": r.choice([f"{old}.copy()", f"np.copy({old})"]), "name": old}
+            form = {
+                "like": f"np.{r.choice(['zeros', 'ones'])}_like({old})",
+                "copy": r.choice([f"{old}.copy()", f"np.copy({old})"]),
+                "name": old,
+            }
             lines, shape = [f"{name} = {form[kind]}"], scope.arrays[old]
             if kind == "name" and old in self.fixed:
                 return self.store(scope)
@@ -422,20 +527,9 @@ class Writer:
         if not self.helpers:
             return self.assign(scope)
         helper = self.r.choice(self.helpers)
-        args = []
-        for _, kind in helper.params:
-            if kind == "float":
-                args.append(self.small(scope, 1))
-            elif kind == "int":
-                args.append(self.integer(scope))
-            else:
-                found = [n for n, s in scope.arrays.items() if s == (kind,) and not (helper.writes and n in self.fixed)]
-                found += [f"{n}[{self.index(scope, s[0], f'len({n})')}]" for n, s in scope.arrays.items()
-                          if s[1:] == (kind,) and not (helper.writes and n in self.fixed)]  # fmt: skip
-                if not found:
-                    return self.store(scope)
-                args.append(self.r.choice(found))
-        text = f"{helper.name}({', '.join(args)})"
+        text = self.called(scope, [helper])
+        if text is None:
+            return self.store(scope)
         if helper.result == "none" or self.chance(0.1) and helper.writes:
             return [text]
         name = self.r.choice([n for n in FLOATS if n not in scope.ints])
@@ -459,7 +553,11 @@ class Writer:
         if not names or not scope.floats:
             return self.assign(scope)
         place, s = self.place(scope, names), self.r.choice(scope.floats)
-        return [f"{s} = math.sin({s} + {place} * {place})", f"{place} = {self.small(scope)}", f"{s} += 0.5 * {place} * {s}"]
+        return [
+            f"{s} = math.sin({s} + {place} * {place})",
+            f"{place} = {self.small(scope)}",
+            f"{s} += 0.5 * {place} * {s}",
+        ]
 
     def returned(self, scope: Scope, last: bool = False) -> str:
         def text(kind: Any) -> str:
@@ -471,16 +569,24 @@ class Writer:
 
         def everything() -> str:
             """Most of what was worked out has some weight in the result."""
-            parts = [*self.r.sample(scope.floats, min(3, len(scope.floats))), *(self.place(scope, [n]) for n in scope.arrays)]
-            return " + ".join([f"{self.r.choice(['0.5', '1.5', '-0.7'])} * {part}" for part in parts] or [self.expression(scope)])
+            parts = [
+                *self.r.sample(scope.floats, min(3, len(scope.floats))),
+                *(self.place(scope, [n]) for n in scope.arrays),
+            ]
+            return " + ".join(
+                [f"{self.r.choice(['0.5', '1.5', '-0.7'])} * {part}" for part in parts] or [self.expression(scope)]
+            )
 
         return "return" if self.result is None else f"return {text(self.result)}"
 
 
 STATEMENTS = {
     "assign": 6, "augment": 6, "count": 4, "flag": 1, "store": 8, "swap": 3, "branch": 5, "jump": 4, "loop": 8, "while_": 3,
-    "fill": 3, "call": 4, "back": 2,
+    "march": 2, "fill": 3, "call": 4, "back": 2, "pair": 1,
 }  # fmt: skip
+
+
+BLOCKS = ("loop", "while_", "march", "branch", "fill")
 
 
 def indented(lines: Lines) -> Lines:
@@ -493,12 +599,15 @@ def helper(r: random.Random, name: str, helpers: list[Helper]) -> Helper:
     params += [("y", r.choice([3, 4]))] * (r.random() < 0.4) + [("c", "float")] * (r.random() < 0.6)
     params += [("p", "int")] * (r.random() < 0.3)
     r.shuffle(params)
+    default = params[-1][1] == "float" and r.random() < 0.6
     result = r.choice(["float", "float", "pair", "none", "array"])
     writes = result == "none" or r.random() < 0.6
     arrays: dict[str, tuple[int, ...]] = {n: (k,) for n, k in params if isinstance(k, int)}
     shape = {"float": "float", "pair": ["float", "float"], "none": None, "array": "out"}[result]
     writer = Writer(r, r.randint(2, 6), shape, helpers, () if writes else tuple(arrays))
-    scope = Scope([n for n, k in params if k == "float"], {n: None for n, k in params if k == "int"}, [], dict(arrays), 1)
+    scope = Scope(
+        [n for n, k in params if k == "float"], {n: None for n, k in params if k == "int"}, [], dict(arrays), 1
+    )
     writer.may_return = result in ("float", "pair", "none")
     lines: Lines = []
     if result == "array":
@@ -506,8 +615,8 @@ def helper(r: random.Random, name: str, helpers: list[Helper]) -> Helper:
         scope.arrays["out"] = (3,)
     lines += writer.block(6, scope)
     lines.append(writer.returned(scope, last=True))
-    text = "\n".join([f"def {name}({', '.join(n for n, _ in params)}):", *indented(lines)])
-    return Helper(name, params, result, writes, text)
+    text = "\n".join([f"def {name}({', '.join(n for n, _ in params)}{'=0.7' * default}):", *indented(lines)])
+    return Helper(name, params, result, writes, default, text)
 
 
 @dataclass(frozen=True)
@@ -539,15 +648,40 @@ def draw(seed: int) -> Sample:
         params["A"] = (r.choice([2, 3]), r.choice([3, 4]))
     params |= {n: "float" for n in ("c", "d") if r.random() < 0.6}
     params |= {"n": "int"} if r.random() < 0.4 else {}
+    params |= {"index": "indices"} if r.random() < 0.15 else {}
+    params |= {"both": "tuple"} if r.random() < 0.1 else {}
     params = dict(r.sample(list(params.items()), len(params)))
     arrays = {n: s for n, s in params.items() if isinstance(s, tuple)}
-    result: Any = r.choice(["float", "float", "float", ["float", "float"], "x", ["float", "x"], ["float", ["x", "int"]], "out", ["out", "x"], None])
+    result: Any = r.choice(
+        [
+            "float",
+            "float",
+            "float",
+            ["float", "float"],
+            "x",
+            ["float", "x"],
+            ["float", ["x", "int"]],
+            "out",
+            ["out", "x"],
+            None,
+        ]
+    )
     fixed = tuple(n for n in arrays if n != "x" and r.random() < 0.4)
-    writer = Writer(r, r.randint(6, 22), result, helpers, fixed)
+    budget = r.randint(6, 22) if r.random() < 0.9 else 45
+    writer = Writer(r, budget, result, helpers, fixed)
     args = tuple(argument(r, kind, single) for kind in params.values())
     ints = {n: (a, a) for n, a, k in zip(params, args, params.values(), strict=True) if k == "int"}
     scope = Scope([n for n, k in params.items() if k == "float"], dict(ints), [], dict(arrays))
+    scope.indices = "index" in params and result is not None
+    if scope.indices and type(result) is list and r.random() < 0.5:
+        result.append("index")
     lines: Lines = []
+    if "both" in params:
+        lines.append("v, g = both")
+        scope.arrays["v"] = (3,)
+        scope.floats.append("g")
+        if result is None:
+            writer.fixed.add("v")
     if result is None:
         lines += [f"{n}[{', '.join('0' * len(s))}] {r.choice(['+=', '='])} {writer.small(scope, 1)}"
                   for n, s in arrays.items() if n not in fixed]  # fmt: skip
@@ -565,6 +699,10 @@ def draw(seed: int) -> Sample:
 def argument(r: random.Random, kind: Any, single: bool) -> Any:
     if kind == "int":
         return r.randint(1, 3)
+    if kind == "tuple":
+        return argument(r, (3,), single), argument(r, "float", single)
+    if kind == "indices":
+        return np.array([r.randint(0, 2) for _ in range(3)])
     if kind == "float":
         value = round(r.uniform(-1.5, 1.8), 3)
         return np.float32(value) if single else value
@@ -617,8 +755,14 @@ def leaves(tree: Any) -> list[Any]:
     return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, tuple) else [tree]
 
 
+def copied(tree: Any) -> Any:
+    if isinstance(tree, tuple):
+        return tuple(map(copied, tree))
+    return tree.copy() if isinstance(tree, np.ndarray) else tree
+
+
 class Original:
-    """The kernel run as Python: ``(results, decisions)``, the results as a list of leaves."""
+    """The kernel run as Python: ``(results, decisions)``, the results as a tuple of leaves."""
 
     def __init__(self, found: Sample):
         self.written, self.decisions = found.written, []
@@ -627,13 +771,13 @@ class Original:
         exec(compile(tree, "<original>", "exec"), names)
         self.main = names["main"]
 
-    def __call__(self, args: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    def __call__(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
         self.decisions = []
-        copies = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in args)
+        copies = copied(args)
         with np.errstate(all="ignore"):
             result = self.main(*copies)
         found = [copies[k] for k in self.written] if result is None else leaves(result)
-        return [a.copy() if isinstance(a, np.ndarray) else a for a in found], self.decisions
+        return copied(tuple(found)), self.decisions
 
     def note(self, decision: Any) -> None:
         self.decisions.append(decision)
@@ -728,7 +872,10 @@ def smaller(source: str) -> Iterator[str]:
                     continue
                 if isinstance(part, (ast.Constant, ast.Name)):
                     continue
-                for new in [ast.Constant(0.5), ast.Constant(1), *parts]:
+                simple = (
+                    [] if name == "value" and isinstance(node, ast.Subscript) else [ast.Constant(0.5), ast.Constant(1)]
+                )
+                for new in simple + parts:
                     yield edited(tree, k, name, None, new)
 
 
@@ -746,4 +893,4 @@ def edited(tree: ast.AST, node: int, name: str, at: int | None, new: Any) -> str
     return ast.unparse(ast.fix_missing_locations(copy)) + "\n"
 
 
-__all__ = ["Original", "Sample", "builtins", "function", "operator", "sample", "shrunk", "textwrap"]
+__all__ = ["Original", "Sample", "copied", "function", "sample", "shrunk"]

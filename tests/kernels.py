@@ -650,6 +650,45 @@ def calls(x, c):
     return w[2] * b + sum_and_product(w[0], b)[1]
 
 
+@case(X, 0.4, 1.2)
+@njit
+def nothing_returned_of_much(y, c, d):
+    """Tapes that grow side by side, of which one is active."""
+    w = np.zeros(3)
+    for _ in range(0, -1, -1):
+        for _ in range(len(y)):
+            d *= math.cos(w[1])
+            t = np.tanh(abs(c + 1.6))  # noqa: F841
+    return 0.5
+
+
+@case(X, 0.4, 1.2)
+@njit
+def zero_in_disguise(x, c, d):
+    """A carried value that is active for all one can see and whose tangent is never written."""
+    s, t = 0.0, 1.0
+    for i in range(len(x)):
+        s = 0.5 * s * c + d**0
+        t = t * s + x[i]
+        if i > 2:
+            s = s + c**0
+    return t * s
+
+
+@case(X, 0.9)
+@njit
+def calls_in_a_condition(x, c):
+    """The test of a loop writes what its body reads."""
+    s, n = 0.0, 0
+    while smooth(x, c) > 0.2 and n < 3 or smooth(x, 0.5) < -1:
+        s += x[0] * c
+        n += 1
+        if n == 2:
+            continue
+        s *= x[2]
+    return s + x[1]
+
+
 @case(numbers(3, 4, seed=8), 0.6)
 @njit
 def calls_on_rows(a, c):
@@ -786,8 +825,5 @@ def single_precision(s, x):
 @njit
 def mixed_precision(s, x):
     t = math.atan2(s, 1.5 + s) * x[0]
-    if s < 1:
-        s = s**2
-    else:
-        s = 0.5
+    s = s ** 2 if s < 1 else 0.5
     x[0] = s * t

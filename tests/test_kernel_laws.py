@@ -26,7 +26,14 @@ PULL = Transform("pullback", (), ("primals", "cotangents"))
 JET = Transform("jet", (), ("primals", "series"))
 # A derivative refuses arguments that share memory one of which is written; differences cannot follow step control.
 ELSEWHERE = ("same_array_twice", "adaptive_euler")
-SMOOTH = [pytest.param(c, id=c.name) for c in CASES if c.smooth and c.name not in ELSEWHERE]
+# Defects that are known and not mended yet.
+WAITING = {
+    "powers_at_zero": "the derivative of x**0 works out x**-1 before it is thrown away",
+}
+MARKS = {name: [pytest.mark.xfail(strict=False, reason=why)] for name, why in WAITING.items()}
+SMOOTH = [
+    pytest.param(c, id=c.name, marks=MARKS.get(c.name, ())) for c in CASES if c.smooth and c.name not in ELSEWHERE
+]
 
 
 def derived(f, steps, *args):
@@ -78,14 +85,20 @@ def original(case, args):
     before = tree_map(np.copy, copies)
     result = tree_map(lambda a: float(a) if type(a) is int else a, case.f.py_func(*copies))
     if result is None:
-        changed = [a for a, b in zip(copies, before, strict=True) if isinstance(a, np.ndarray) and not np.array_equal(a, b)]
+        changed = [
+            a for a, b in zip(copies, before, strict=True) if isinstance(a, np.ndarray) and not np.array_equal(a, b)
+        ]
         result = changed[0] if len(changed) == 1 else tuple(changed)
     return result
 
 
 def shifted(args, tangents, h):
-    return tree_map(lambda a, t: type(a)(a + h * t) if isinstance(a, float) else a + a.dtype.type(h) * t if is_real(a) else a,
-                    args, tangents)  # fmt: skip
+    def moved(a, t):
+        if isinstance(a, float):
+            return type(a)(a + h * t)
+        return a + a.dtype.type(h) * t if is_real(a) else a
+
+    return tree_map(moved, args, tangents)
 
 
 def differences(f, args, tangents, h):
@@ -96,7 +109,7 @@ def differences(f, args, tangents, h):
 
 def tolerances(args, double=2e-7):
     single = any(np.asarray(a).dtype == np.float32 for a in leaves(args))
-    return dict(rtol=2e-2, atol=2e-3) if single else dict(rtol=double, atol=double / 10)
+    return {"rtol": 2e-2, "atol": 2e-3} if single else {"rtol": double, "atol": double / 10}
 
 
 def step(args):
@@ -146,7 +159,9 @@ def test_reverse_over_reverse_is_the_adjoint_of_forward_over_reverse(case):
     out, dots = derived(case.f, [PULL, PUSH], point, direction)(point, direction)
     cts2 = random_like(out, 4)
     _, back = derived(case.f, [PULL, PULL], point, cts2)(point, cts2)
-    assert math.isclose(dot(direction, back), dot(cts2, dots), rel_tol=1e-2 if step(args) > 1e-3 else 1e-8, abs_tol=1e-8)
+    assert math.isclose(
+        dot(direction, back), dot(cts2, dots), rel_tol=1e-2 if step(args) > 1e-3 else 1e-8, abs_tol=1e-8
+    )
 
 
 @pytest.mark.parametrize("case", SMOOTH)
@@ -160,7 +175,7 @@ def test_jets_agree_with_nested_pushforwards(case):
     np.testing.assert_array_equal(flat(out), flat(value))
     rows = [a for a in leaves(coefficients) if is_real(a)]
     single = step(args) > 1e-3
-    tolerance = dict(rtol=1e-3, atol=1e-4) if single else dict(rtol=1e-9, atol=1e-10)
+    tolerance = {"rtol": 1e-3, "atol": 1e-4} if single else {"rtol": 1e-9, "atol": 1e-10}
     np.testing.assert_allclose(np.concatenate([np.ravel(a[0]) for a in rows]), flat(first), **tolerance)
     np.testing.assert_allclose(np.concatenate([np.ravel(a[1]) for a in rows]), flat(second) / 2, **tolerance)
 
@@ -176,6 +191,22 @@ def test_every_transform_gives_a_legal_program(case):
     split = linearize(program, active)
     check(split.forward())
     check(split.linear())
+
+
+@pytest.mark.xfail(strict=False, reason="the printer does not know that its own text calls range, len, abs, max, …")
+def test_names_of_builtins_are_free():
+    def kernel(x):
+        abs = 0.0
+        len, max = 0.5, x[0]
+        for range in x:
+            abs += range * len
+            max = max * math.fabs(abs - 3.0)
+        return max
+
+    x = np.array([0.3, 0.5])
+    _, back = derived(kernel, [PULL], (x,), 1.0)((x,), 1.0)
+    wanted = differences(lambda a: np.array([kernel(*a)]), (x,), (np.ones(2),), 1e-3)
+    np.testing.assert_allclose(np.sum(back[0]), wanted, rtol=1e-7)
 
 
 def test_arguments_that_share_written_memory_are_refused():

@@ -17,7 +17,8 @@ from .program import Atom, Block, Const, For, If, Let, Program, Statement, Store
 from .walk import atoms_read, walk
 
 _LONGEST_FOLD = 100
-RESERVED = frozenset("np math special range len abs float int bool".split())  # names that the words' texts use
+# Names that the words' texts use.
+RESERVED = frozenset(["np", "math", "special", "range", "len", "abs", "float", "int", "bool"])
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
 
 

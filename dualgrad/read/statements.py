@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dualgrad.core.program import INT, Atom, Const, For, If, Statement, Store, Var, While, const
+from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Statement, Store, Var, While, const
 from dualgrad.core.walk import walk
 
 from .expressions import Expressions
@@ -164,6 +164,8 @@ class Statements(Expressions):
     def loop_while(self, s: ast.stmt, read_test: Callable[[], Atom], read_body: Callable[[], None]) -> None:
         cond: list[Statement] = []
         test: Atom = const(True)
+        if any(isinstance(t, Store) for t in walk(self.apart(read_test)[1])):
+            return self.loop_on_flag(s, read_test, read_body)
 
         def body() -> None:
             nonlocal test, cond
@@ -172,6 +174,18 @@ class Statements(Expressions):
 
         block = self.turn(body)
         self.b.block.append(While(cond, test, block, [], s.lineno))
+
+    def loop_on_flag(self, s: ast.stmt, read_test: Callable[[], Atom], read_body: Callable[[], None]) -> None:
+        """A test that writes memory has derivatives: it is worked out before the loop and at the end of each turn."""
+        flag = Var("test", BOOL)
+        self.b.bind(flag, read_test())
+
+        def body() -> None:
+            read_body()
+            self.b.bind(flag, read_test())
+
+        block = self.turn(body)
+        self.b.block.append(While([], flag, block, [], s.lineno))
 
     def read_For(self, s: Any) -> None:
         run = turns(self, s.iter)

@@ -36,7 +36,7 @@ def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
 
 def _let(s: Let, active: set[Var]) -> None:
     if s.word.name == "grow":  # perhaps the same memory
-        _together((s.target,), s.args, active)
+        _together((s.target,), s.args[:1], active)
     elif s.word.kind != "discrete":
         args = s.args[:1] if s.word.name in ("load", "full") else s.args
         _flow(args, s.target, active)

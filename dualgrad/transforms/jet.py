@@ -22,6 +22,7 @@ from typing import Any
 from ..core.build import Builder
 from ..core.program import INT, Atom, Block, Carry, Const, For, If, Join, Let, Program, Store, Type, Var, While, zero
 from ..core.words import WORDS, Word
+from ..rules.declare import promoted
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
 from .jvp import matched, prepare
@@ -182,21 +183,21 @@ class Recurrence:
             self.b.store(d.memory, (ZERO,), d.first)
         return d
 
-    def integer_power(self, x: Series, n: int, first: Atom) -> Series:
+    def integer_power(self, x: Series, n: int, first: Atom | None) -> Series:
         """``x**n`` by products (binary powering), right at zero to every order."""
         if n < 0:
-            return self.word(WORDS["div"], [Const(1.0, x.first.type), self.integer_power(x, -n, first)], first)
+            return self.word(WORDS["div"], [Const(1.0, x.first.type), self.integer_power(x, -n, None)], first)
         if n == 0:
             return Series(first)
         result: Series | None = None
         square = x
-        while True:
-            if n & 1:
-                result = square if result is None else self.word(WORDS["mul"], [result, square])
-            n >>= 1
-            if not n:
-                return result
-            square = self.word(WORDS["mul"], [square, square])
+        while n:  # the last product has order 0 as the word itself gives it
+            n, odd = divmod(n, 2)
+            if odd:
+                result = square if result is None else self.word(WORDS["mul"], [result, square], None if n else first)
+            if n:
+                square = self.word(WORDS["mul"], [square, square], first if n == 1 and result is None else None)
+        return result
 
     def text(self, node: ast.expr, env: dict[str, Any]) -> Any:
         """The series (or plain value) of a rule's text."""
@@ -241,8 +242,8 @@ def total(b: Builder, start: Atom, count: Atom, term: Callable[[Builder, Atom], 
     """``start + Σ_{j<count} term(j)``."""
     j, body = Var("j", INT), Builder(line=b.line)
     value = term(body, j)
-    acc = Var("acc", value.type)
-    b.bind(acc, Const(start.value, Type(value.type.dtype)) if isinstance(start, Const) else start)
+    acc = Var("acc", value.type if isinstance(start, Const) else promoted([start.type, value.type], {}))
+    b.bind(acc, Const(start.value, acc.type) if isinstance(start, Const) else matched(start, acc.type, b))
     body.bind(acc, body.add(acc, value))
     b.block.append(For(j, ZERO, count, ONE, body.block, line=b.line))
     return acc
@@ -294,10 +295,8 @@ class Taylor:
         return coeffs
 
     def array(self, array: Atom, b: Builder) -> Var:
-        """An array's coefficients; those of a constant where it has none yet."""
-        if array not in self.arrays:
-            self.arrays[array] = self.constant(array, b)
-        return self.arrays[array]
+        """An array's coefficients; those of a constant, as it is now, where it has none."""
+        return self.arrays.get(array) or self.constant(array, b)
 
     def value(self, atom: Atom) -> Any:
         return self.series.get(atom, atom) if isinstance(atom, Var) else atom
@@ -319,18 +318,49 @@ class Taylor:
         if name == "full":
             self.arrays[target] = self.constant(target, b)
         elif name in ("copy", "grow"):
-            self.arrays[target] = b.emit(s.word, self.array(s.args[0], b), *s.args[1:])
+            array = self.array(s.args[0], b)  # new where the array is a constant
+            self.arrays[target] = b.emit(s.word, array, *s.args[1:]) if s.args[0] in self.arrays else array
         elif name == "load":
             memory = self.allocate(target.type)
             self.series[target] = Series(target, memory)
             source = self.arrays[s.args[0]]
             self.each(b, lambda b, k: b.store(memory, (k,), b.load(source, *s.args[1:], k)))
+        elif name == "power" and self.is_run_time_power(*s.args):
+            self.power(s, b)
         else:
-            recurrence = Recurrence(b, self.size, self.allocate)
-            found = recurrence.word(s.word, [self.value(a) for a in s.args], target)
-            recurrence.run()
+            found = self.word(s, b)
             if is_series(found):
                 self.series[target] = Series(target, found.memory)
+
+    def is_run_time_power(self, x: Atom, p: Atom) -> bool:
+        return x in self.series and isinstance(p, Var) and p not in self.series
+
+    def word(self, s: Let, b: Builder) -> Series:
+        recurrence = Recurrence(b, self.size, self.allocate)
+        found = recurrence.word(s.word, [self.value(a) for a in s.args], s.target)
+        recurrence.run()
+        return found
+
+    def power(self, s: Let, b: Builder) -> None:
+        """``x**p`` with p known only at run time: by products at x = 0, where the recurrence would divide by it."""
+        (x, p), y = s.args, s.target
+        one, memory = Const(1.0, y.type), self.allocate(y.type)
+        self.series[y] = Series(y, memory)
+        then, orelse = Builder(line=s.line), Builder(line=s.line)
+        self.copy(one, memory, then)
+        turn, k, inner = Var("n", INT), Var("k", INT), Builder(line=s.line)
+        factor = self.series[x]
+        zero = Const(0.0, y.type)
+        found = total(inner, zero, inner.add(k, 1), lambda b, j: b.mul(b.load(memory, j), factor.at(b.sub(k, j), b)))
+        inner.store(memory, (k,), matched(found, y.type, inner))
+        product = For(k, ZERO, self.size, ONE, inner.block, reverse=True, line=s.line)  # from the last order: in place
+        turns = then.minimum(then.cast(p, dtype="int64") if p.type != INT else p, self.size)  # further ones give zeros
+        then.block.append(For(turn, ZERO, turns, ONE, [product], line=s.line))
+        then.store(memory, (ZERO,), y)
+        recurrence = self.word(s, orelse)
+        self.each(orelse, lambda b, k: b.store(memory, (k,), recurrence.at(k, b)))
+        whole = b.and_(b.ge(p, 0), b.eq(p, b.floor(p))) if p.type != INT else b.ge(p, ZERO)
+        b.block.append(If(b.and_(b.eq(x, 0.0), whole), then.block, orelse.block, line=s.line))
 
     def store_(self, s: Store, b: Builder) -> None:
         b.block.append(s)
@@ -338,7 +368,7 @@ class Taylor:
             return
         coeffs = self.arrays[s.array]
         if not s.index:
-            b.store(coeffs, (), self.arrays[s.value], s.accumulate)
+            b.store(coeffs, (), self.array(s.value, b), s.accumulate)
             return
         self.copy(s.value, coeffs, b, s.index, s.accumulate)
 

@@ -74,6 +74,7 @@ class Derivative:
         self.active = active_vars(program, self.sources)
         self.dots: dict[Var, Any] = {}
         self.linear_params: list[Var] = []
+        self.primal: Builder | None = None  # the block of primal statements that is written at the moment
 
     # Parameters and results
 
@@ -104,7 +105,7 @@ class Derivative:
         return packed
 
     def zeros_beside(self, array: Var, linear: Builder) -> Var:
-        return self.zeros(array, linear.dims(array), linear)
+        return self.zeros(array, (self.primal or linear).dims(array), linear)
 
     def zeros(self, array: Var, shape: list[Atom], linear: Builder) -> Var:
         lanes = [] if self.directions is None else [Const(self.directions, INT)]
@@ -131,6 +132,7 @@ class Derivative:
     # Statements
 
     def block(self, block: Block, primal: Builder, linear: Builder) -> None:
+        outer, self.primal = self.primal, primal
         for s in block:
             primal.line = linear.line = s.line
             if isinstance(s, Let):
@@ -147,6 +149,7 @@ class Derivative:
                 self.loop_while(s, primal, linear)
             else:
                 self.branch(s, primal, linear)
+        self.primal = outer
 
     def let(self, s: Let, linear: Builder) -> None:
         name, target = s.word.name, s.target
@@ -169,19 +172,21 @@ class Derivative:
 
     def copy(self, s: Let, linear: Builder) -> None:
         """The tangent of a copied or grown array."""
-        array = self.array_dot(s.args[0], linear)
-        self.dots[s.target] = linear.emit(s.word, array, *s.args[1:], name=s.target.name + "_dot")
+        if s.args[0] in self.dots:
+            array = self.dots[s.args[0]]
+            self.dots[s.target] = linear.emit(s.word, array, *s.args[1:], name=s.target.name + "_dot")
+        else:
+            self.dots[s.target] = self.zeros_beside(s.args[0], linear)
 
     def array_dot(self, array: Atom, linear: Builder) -> Var:
-        """An array's tangent; zeros where it has none yet."""
-        if array not in self.dots:
-            self.dots[array] = self.zeros_beside(array, linear)
-        return self.dots[array]
+        """An array's tangent; zeros where it has none."""
+        return self.dots.get(array) or self.zeros_beside(array, linear)
 
     def store(self, s: Store, linear: Builder) -> None:
         array = self.dots[s.array]
         if not s.index:  # a whole array
-            linear.store(array, (), self.dots[s.value], s.accumulate)
+            if s.value in self.dots or not s.accumulate:
+                linear.store(array, (), self.dots.get(s.value, 0.0), s.accumulate)
             return
         for k, lane in enumerate(self.lanes):
             dot = self.dot(s.value, k)

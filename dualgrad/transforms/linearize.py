@@ -73,7 +73,7 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
             hint="use forward mode (dg.jvp), or real and imaginary parts",
         )
     primal, linear = Builder(), Builder()
-    unzip.root = primal
+    unzip.root = unzip.primal = primal
     unzip.enter(linear)
     unzip.top(program.body, primal, linear)
     tangents = unzip.tangents_of_results(linear)
@@ -284,6 +284,8 @@ class Supply:
             return False
         if s.word.name == "load":
             cheap = self.unzip.is_stable(s.args[0])
+        elif s.word.name == "shape":
+            cheap = s.args[0] in self.unzip.bound_at_root
         else:
             cheap = is_cheap(s)
         return cheap and all(map(self.recomputable, s.args))

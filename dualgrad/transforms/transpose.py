@@ -97,6 +97,8 @@ class Transposition:
         for s in block:
             if self.has_linear(s):
                 linear.append(s)
+                for v in self.always_zero(s):
+                    b.bind(v, zero(v.type))
             else:
                 b.block.append(s)
         for s in linear:
@@ -120,6 +122,13 @@ class Transposition:
         else:
             found = [j.out for j in s.joins] if isinstance(s, If) else []
         return [v for v in found if v in self.linear]
+
+    def always_zero(self, s: Statement) -> Iterator[Var]:
+        """Tangents of a loop or branch on which no parameter has any influence; its reverse does not work them out."""
+        if isinstance(s, (For, While)):
+            yield from (v for c in s.carries if c.inner not in self.linear for v in (c.inner, c.out))
+        elif isinstance(s, If):
+            yield from (j.out for j in s.joins if j.out not in self.linear)
 
     def shape_by(self, s: Statement, b: Builder) -> Sequence[Atom]:
         """Shape of a new array: a copy's is that of the cotangent of what it copies."""
