@@ -29,6 +29,10 @@ INTS = ("p", "q", "m")
 INDICES = ("i", "j", "k", "l")
 FLAGS = ("ok", "late")
 ARRAYS = ("w", "u", "buffer", "more")
+RARE = (
+    "np.expm1({0})", "math.log1p({0} ** 2)", "math.asin(0.5 * {0})", "np.arccos(0.6 * {0})", "math.cosh({0})", "np.sinh({0})",
+    "np.reciprocal(1.7 + {0} ** 2)", "math.tan(0.6 * {0})", "math.pow(2.5 + {0}, 1.5)", "float({0})", "(1.2 + {0} ** 2) ** -2",
+)  # fmt: skip
 LARGEST = 1e3  # kernels that make larger numbers are thrown away
 LONGEST = 40_000  # … and those that take more decisions
 
@@ -146,7 +150,11 @@ class Writer:
             (1, lambda: f"{self.r.choice(['abs', 'math.fabs', 'np.abs'])}({e()})"),
             (2, lambda: f"{self.r.choice(['min', 'max', 'np.maximum', 'np.minimum'])}({e()}, {e()})"),
             (2, lambda: f"({e()} if {self.condition(scope, 1)} else {e()})"),
-            (1, lambda: f"({e()}) % 1.7"),
+            (1, lambda: f"({e()}) % {self.r.choice(['1.7', f'(1.2 + ({e()}) ** 2)'])}"),
+            (1, lambda: f"({e()}) // 0.7 * ({e()})"),
+            (1, lambda: self.r.choice(RARE).format(self.bounded(e()))),
+            (1, lambda: f"np.hypot({e()}, 1.1 + math.sin({e()}) ** 2)"),
+            (1, lambda: f"np.sign({e()}) * ({e()})"),
             (1, lambda: f"math.floor({e()}) * ({e()})"),
             (1, lambda: f"({self.integer(scope)} % 4) * ({e()})"),
             (1, lambda: f"({e()}) ** ({self.integer(scope)} % 3)"),
@@ -182,6 +190,8 @@ class Writer:
             "len({2})",
         ]
         form = self.r.choice(forms if scope.arrays else forms[:-1])
+        if self.chance(0.05):
+            return f"{self.r.choice(['int', 'round', 'math.floor', 'math.ceil'])}(2.5 * {self.float_leaf(scope)})"
         text = form.format(self.r.choice(names), self.r.choice(names), self.r.choice(list(scope.arrays) or [""]))
         return f"({text})" if " " in text else text
 
@@ -341,7 +351,7 @@ class Writer:
         if heads[-1] == "else:":
             scope.floats = [n for n in scopes[0].floats if all(n in s.floats for s in scopes)]
         elif self.chance(0.05):
-            scope.floats = scopes[0].floats  # bound on some paths only
+            scope.floats, scope.ints = scopes[0].floats, dict(scopes[0].ints)  # bound on some paths only
         return lines
 
     def jump(self, scope: Scope) -> Lines:
@@ -798,7 +808,7 @@ class Original:
         return f(a, b)
 
 
-CHOICES = {"abs", "math.fabs", "np.abs", "min", "max", "np.maximum", "np.minimum", "math.floor"}
+CHOICES = {"abs", "math.fabs", "np.abs", "min", "max", "np.maximum", "np.minimum", "math.floor", "math.ceil", "int", "round", "np.sign"}
 
 
 class _Recorded(ast.NodeTransformer):

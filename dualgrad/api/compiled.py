@@ -16,7 +16,7 @@ from dualgrad.core.program import INT, Atom, Const, For, If, Program, Statement,
 from dualgrad.read import Read
 from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.jet import jet as jet_program
-from dualgrad.transforms.jvp import jvp, prepare
+from dualgrad.transforms.jvp import jvp, matched, prepare
 from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
@@ -275,9 +275,14 @@ def copied(b: Builder, source: Atom, target: Atom, at: tuple[Any, ...]) -> Atom:
     """Write a gradient into the Jacobian's row; where both are numbers it is, as it is now, the Jacobian itself."""
     if not target.type.rank:
         entry = Var("jac", target.type)
-        b.bind(entry, source)
+        b.bind(entry, matched(source, entry.type, b))
         return entry
-    b.each(b.dims(source), lambda i, cell: i.store(target, (*at, *cell), i.load(source, *cell) if cell else source))
+
+    def write(i: Builder, cell: tuple[Var, ...]) -> None:
+        value = i.load(source, *cell) if cell else source
+        i.store(target, (*at, *cell), matched(value, Type(target.type.dtype), i))
+
+    b.each(b.dims(source), write)
     return target
 
 
