@@ -117,8 +117,10 @@ def fold(name: str, args: tuple[Atom, ...]) -> Atom | None:
         if name in ARITHMETIC and len({a.type for a in args}) == 1 and args[0].type.dtype != "bool":
             return Const(ARITHMETIC[name](*(a.value for a in args)), args[0].type)
         return const(COMPARISONS[name](*(a.value for a in args))) if name in COMPARISONS else None
-    if name == "where" and isinstance(args[0], Const):
-        return args[1] if args[0].value else args[2]
+    if name == "where":
+        if isinstance(args[0], Const):
+            return args[1] if args[0].value else args[2]
+        return args[1] if args[1] == args[2] else None
     if len(args) != 2:
         return None
     a, b = args

@@ -24,7 +24,7 @@ elementary("square(x)", dx="2*x", infer=floating, text="np.square({0})")
 elementary("reciprocal(x)", dx="-y*y", domain="nonzero", text="1.0 / {0}", precedence=20)
 elementary(
     "power(x, p)",
-    dx="where(p == 0, 0, p*x**(p - 1))",
+    dx="p*x**where(x == 0, where(p == 0, 1, p - 1), p - 1)",  # the derivative of x**0 at 0 is 0, without 1/0
     dp="where(x == 0, where(p < 0, -y, 0), y*log(x))",
     # Taylor: x y' = p y x' needs no further powers (x ** (p - 1) would never close).
     closed={"x": "p*(y/x)", "p": "y*log(x)"},
