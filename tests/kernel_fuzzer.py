@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import itertools
 import linecache
 import math
@@ -90,7 +91,7 @@ class Writer:
         return self.r.choice(["0.3", "0.7", "1.1", "-0.4", "0.5", "2", "1", "1.6", "-0.9"])
 
     def float_leaf(self, scope: Scope) -> str:
-        kind = self.r.choices(["name", "element", "literal", "int", "call"], [12, 12, 4, 2, 1])[0]
+        kind = self.r.choices(["name", "element", "literal", "int", "call"], [12, 12, 4, 2, 2])[0]
         if kind == "name" and scope.floats:
             return self.r.choice(scope.floats)
         if kind == "element" and scope.arrays:
@@ -629,6 +630,16 @@ def helper(r: random.Random, name: str, helpers: list[Helper]) -> Helper:
     return Helper(name, params, result, writes, default, text)
 
 
+def slope(r: random.Random, found: Helper, name: str) -> Helper | None:
+    """The gradient of a helper by one of its arguments, as one more helper."""
+    chosen = [k for k, (_, kind) in enumerate(found.params) if kind in ("float", 3)]
+    if found.result != "float" or not chosen:
+        return None
+    k = r.choice(chosen)
+    result = "float" if found.params[k][1] == "float" else "array"
+    return Helper(name, found.params, result, False, found.default, f"{name} = gradient({found.name}, {k})")
+
+
 @dataclass(frozen=True)
 class Sample:
     """A kernel's text with arguments; ``written`` are the positions of the arrays that one without result changes."""
@@ -651,6 +662,9 @@ def draw(seed: int) -> Sample:
     for k in range(r.choice([0, 0, 1, 1, 2])):
         helpers.append(helper(r, f"helper{k}", list(helpers)))
     single = r.random() < 0.06
+    if helpers and not single and r.random() < 0.6:
+        derived = slope(r, min(helpers, key=lambda h: h.result != "float"), "slope")
+        helpers += [derived, derived] if derived else []
     params: dict[str, Any] = {"x": (r.choice([3, 4]),)}
     if r.random() < 0.5:
         params["y"] = (r.choice([3, 4]),)
@@ -703,7 +717,8 @@ def draw(seed: int) -> Sample:
         lines.append(writer.returned(scope, last=True))
     main = "\n".join([f"def main({', '.join(params)}):", *indented(lines)])
     written = () if result is not None else tuple(k for k, n in enumerate(params) if n in arrays and n not in fixed)
-    return Sample(seed, "\n\n\n".join([*(h.text for h in helpers), main]) + "\n", args, written, single)
+    texts = dict.fromkeys(h.text for h in helpers)
+    return Sample(seed, "\n\n\n".join([*texts, main]) + "\n", args, written, single)
 
 
 def argument(r: random.Random, kind: Any, single: bool) -> Any:
@@ -745,11 +760,11 @@ _numbers = itertools.count()
 
 
 @contextlib.contextmanager
-def function(source: str) -> Iterator[Callable[..., Any]]:
-    """The kernel as a function whose text `inspect` finds."""
+def function(source: str, gradient: Any = None) -> Iterator[Callable[..., Any]]:
+    """The kernel as a function whose text `inspect` finds; ``gradient`` makes what a derived helper stands for."""
     file = f"<kernel {next(_numbers)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    names: dict[str, Any] = {"np": np, "math": math, "__name__": "fuzzed"}
+    names: dict[str, Any] = {"np": np, "math": math, "__name__": "fuzzed", "gradient": gradient}
     try:
         exec(compile(source, file, "exec"), names)
         yield names["main"]
@@ -771,6 +786,28 @@ def copied(tree: Any) -> Any:
     return tree.copy() if isinstance(tree, np.ndarray) else tree
 
 
+def differences(f: Callable[..., Any], k: int) -> Callable[..., Any]:
+    """The gradient of a function by its k-th argument, by five-point differences; it leaves its arguments alone."""
+    h = 1e-3
+
+    def along(args: tuple[Any, ...], unit: Any) -> float:
+        def at(n: int) -> float:
+            moved = copied(args)
+            return f(*moved[:k], moved[k] + n * h * unit, *moved[k + 1 :])
+
+        return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * h)
+
+    def gradient(*given: Any, **named: Any) -> Any:
+        bound = inspect.signature(f).bind(*given, **named)
+        bound.apply_defaults()
+        args = bound.args
+        if isinstance(args[k], np.ndarray):
+            return np.array([along(args, unit) for unit in np.eye(len(args[k]))])
+        return along(args, 1.0)
+
+    return gradient
+
+
 class Original:
     """The kernel run as Python: ``(results, decisions)``, the results as a tuple of leaves."""
 
@@ -778,6 +815,7 @@ class Original:
         self.written, self.decisions = found.written, []
         tree = ast.fix_missing_locations(_Recorded().visit(ast.parse(found.source)))
         names: dict[str, Any] = {"np": np, "math": math, "decide": self.decide, "rounded": self.rounded}
+        names["gradient"] = differences
         exec(compile(tree, "<original>", "exec"), names)
         self.main = names["main"]
 

@@ -8,6 +8,7 @@ what fails.
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 import traceback
@@ -33,7 +34,7 @@ from dualgrad.transforms.transpose import transpose
 
 FEW, MANY, COMPILED = 60, 5000, 2
 DIRECTIONS = 3
-REFUSED = ("np.copy is given a part of an array", ".copy is given a part of an array")  # what the reader may refuse
+REFUSED = ("is given a part of an array",)  # what the reader may refuse
 
 
 def real(tree, out):
@@ -46,6 +47,20 @@ def rebuilt(tree, values):
     """The structure with its leaves replaced from left to right."""
     following = iter(values)
     return tree_map(lambda _: next(following), tree)
+
+
+class Gradient:
+    """What a kernel sees of ``grad(f, k)``: a program to put in the place of the call."""
+
+    def __init__(self, f, k):
+        self.f, self.chain = f, (Transform("grad", (k,)),)
+        self.__signature__ = inspect.signature(f)
+
+    def __call__(self, *args):
+        raise AssertionError("the reader reads calls, it does not make them")
+
+    def __dualgrad_program__(self, types):
+        return chain.program_of(self.f, self.chain, types)
 
 
 class Unsuitable(Exception):
@@ -128,7 +143,7 @@ class Case:
 
 def pushforward_is_the_directional_derivative_of_the_original(c):
     value, _ = c.results(c.args)
-    c.agree(flat(c.out), value, 1e-12)
+    c.agree(flat(c.out), value, 1e-8 if "gradient(" in c.sample.source else 1e-12)
     for x, y in zip(leaves(c.out), c.original(c.args)[0], strict=True):
         assert is_real(x) or np.array_equal(x, y)
     c.differences(lambda h: c.results(c.along(h))[0], real(c.dots, c.out))
@@ -301,7 +316,7 @@ def text_of(program):
 def outcome(found: Sample, laws=None):
     """None where all laws hold, the reason where a kernel is unsuitable, else ``(law, error, trace)``."""
     reasons = []
-    with function(found.source) as f:
+    with function(found.source, Gradient) as f:
         law = None
         try:
             case = Case(found, f)
@@ -376,7 +391,7 @@ def test_random_kernels_obey_the_laws(pytestconfig):
 def test_compiled_random_kernels_give_what_the_text_gives(pytestconfig):
     for seed in range(20 if pytestconfig.getoption("--long") else COMPILED):
         found = sample(seed)
-        with function(found.source) as f:
+        with function(found.source, Gradient) as f:
             case = Case(found, f)
             compiled_agrees(case)
 
