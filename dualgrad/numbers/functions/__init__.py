@@ -1,0 +1,16 @@
+"""NumPy's functions on numbers: each is a word, is said with words, or has no derivative.
+
+`table` says how a function enters, `protocols` is where NumPy's calls arrive and look it up; each other
+file is one subject.  Importing this package fills the table and gives the numbers ndarray's methods.
+"""
+
+from dualgrad.numbers.number import Number
+
+from . import choosing, products, protocols, reducing, shapes, ufuncs, values  # noqa: F401  (each enters its functions)
+from .making import array, stack
+from .table import METHODS
+
+for _name, _method in METHODS.items():
+    setattr(Number, _name, _method)
+
+__all__ = ["array", "stack"]

@@ -1,0 +1,104 @@
+"""Where NumPy's two protocols arrive: a ufunc or function is looked up in the tables and called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualgrad.core.words import WORDS
+
+from ..array import wrap
+from ..number import apply, apply_linear, plain, store, write_out
+from .making import operand
+from .reducing import cumsum
+from .shapes import broadcast_to, reshape
+from .table import (
+    COMPOSED,
+    DISCRETE,
+    DISCRETE_UFUNCS,
+    FUNCTIONS,
+    METHODS,
+    REDUCTIONS,
+    UFUNCS,
+    mapped,
+    only_buffers,
+    unsupported,
+    unwrapped,
+)
+
+
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+    """``__array_ufunc__``"""
+    if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
+        return NotImplemented
+    result = call_ufunc(ufunc, method, inputs, options)
+    return result if out is None else write_out(out[0], result)
+
+
+def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``__array_function__``"""
+    found = FUNCTIONS.get(function)
+    if found is None or kwargs or len(types) > 1:
+        return general_function(function, types, args, kwargs)
+    return found(*args)
+
+
+def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A ufunc or one of its methods, without ``out``."""
+    if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
+        raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(test, a, b), x.astype(dtype)")
+    if method == "__call__":
+        word = UFUNCS.get(ufunc) or special_word(ufunc)
+        if word is not None:
+            return apply(word, *map(operand, inputs))
+        if ufunc in DISCRETE_UFUNCS:
+            return ufunc(*map(plain, inputs))
+        if ufunc in COMPOSED:
+            return COMPOSED[ufunc](*map(operand, inputs))
+    elif method == "reduce" and ufunc in REDUCTIONS:
+        if options.get("initial", np._NoValue) is not np._NoValue:
+            raise unsupported(f"np.{ufunc.__name__}.reduce with initial=")
+        return REDUCTIONS[ufunc](*inputs, axis=options.get("axis", 0), keepdims=options.get("keepdims", False))
+    elif method == "accumulate" and ufunc is np.add:
+        return cumsum(*inputs, options.get("axis", 0))
+    elif method == "at" and ufunc is np.add:
+        x, index, value = inputs
+        rest = np.shape(plain(x)[index])
+        return store(x, ..., x + apply_linear(WORDS["scatter"], broadcast_to(value, rest), index, x.shape))
+    elif method == "outer":
+        a, b = inputs
+        return call_ufunc(ufunc, "__call__", (reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), {})
+    if only_buffers(inputs):
+        return wrap(getattr(ufunc, method)(*map(unwrapped, inputs), **options))
+    raise unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+
+
+def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy function with options, without a rule, or with more than one kind of argument."""
+    if any(hasattr(t, "__dualgrad_masked__") for t in types):
+        return NotImplemented
+    found = FUNCTIONS.get(function)
+    if found is not None:
+        for option in ("casting", "initial", "where"):
+            if kwargs.get(option, np._NoValue) is not np._NoValue:
+                raise unsupported(f"np.{function.__name__} with {option}=", "use np.where(test, x, 0)")
+        result = found(*args, **{k: v for k, v in kwargs.items() if k != "out"})
+        return result if kwargs.get("out") is None else write_out(kwargs["out"], result)
+    if function in DISCRETE:
+        return function(*mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
+    if only_buffers((*args, *kwargs.values())):
+        return wrap(function(*mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
+    raise unsupported(f"np.{getattr(function, '__name__', function)}")
+
+
+def special_word(ufunc: Any) -> Any:
+    """The row of a ufunc of ``scipy.special``, if there is one of its name."""
+    word = WORDS.get(ufunc.__name__)
+    if word is None or word.kind != "elementary" or word.ufunc is not None:
+        return None
+    UFUNCS[ufunc] = word
+    return word
+
+
+METHODS |= {"__array_ufunc__": array_ufunc, "__array_function__": array_function}
