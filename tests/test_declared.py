@@ -1,4 +1,4 @@
-"""Every declared call of a NumPy function obeys every law: value, jvp, adjoint, series, second derivatives, dtypes, sizes."""
+"""Each declared call of a NumPy function obeys all laws: value, jvp, adjoint, series, higher orders, dtypes, sizes."""
 
 import numpy as np
 import pytest

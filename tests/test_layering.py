@@ -112,7 +112,8 @@ def test_files_and_functions_are_short(path):
     assert len(text.splitlines()) <= LONGEST_FILE
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{node.name} is long"
+            first = node.body[bool(ast.get_docstring(node)) :][:1] or [node]  # the docstring does not count
+            assert node.end_lineno - first[0].lineno < LONGEST_FUNCTION, f"{node.name} is long"
 
 
 @pytest.mark.parametrize(
