@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -58,7 +59,11 @@ class Dual(Number):
         return f"Dual({show(now._primal)}, tangent={show(now._linear)})"
 
     @staticmethod
-    def _interpret(level: Level, word: Word, args: list[Any]) -> Any:
+    def _interpret(level: Level, word: Word, args: Sequence[Any]) -> Any:
+        if level.alive:
+            found = _along_one(level, word, args)
+            if found is not None:
+                return found
         active, literals, values = operands(Dual, level, word, args)
         duals = [a for a, on in zip(args, active) if on]
         tangents = [a._linear for a in duals]
@@ -105,6 +110,37 @@ class Dual(Number):
             tangent = None if tangent is None else arrays.led(tangent, index)
             index = arrays.below(index)
         slopes[index] = 0 if tangent is None else tangent
+
+
+_STEPS: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+
+def _along_one(level: Level, word: Word, args: Sequence[Any]) -> Any:
+    """What `Dual._interpret` does, without detours, for plain content and one direction; None where it does not apply.
+    """
+    flags, values, tangents = [], [], []
+    for a in args:
+        kind = type(a)
+        if kind is Dual and a._level is level:
+            value, tangent = a._primal, a._linear
+            if type(tangent) is not type(value) or tangent.ndim != value.ndim:
+                return None
+            flags.append(True)
+            values.append(value)
+            tangents.append(tangent)
+        elif kind is ndarray:
+            flags.append(False)
+            values.append(a)
+        else:
+            return None
+    key = word, *flags
+    step = _STEPS.get(key)
+    if step is None:
+        step = _STEPS[key] = jvp_step(Pattern(word, tuple(flags), (None,) * len(flags)))
+    primal, tangent = step(*values, *tangents)
+    if tangent.shape != primal.shape:
+        tangent = np.broadcast_to(tangent, primal.shape)
+    return make(Dual, level, primal, tangent)
 
 
 def _directions(tangents: list[Any]) -> tuple[int, ...]:

@@ -412,6 +412,11 @@ def as_number(values: Any) -> Any:
 
 def apply(word: Word, *args: Any) -> Any:
     """Let the number of the highest level among ``args`` interpret the word."""
+    if len(args) == 1:
+        x = args[0]
+        if isinstance(x, Number) and word.kind == "elementary" and word is not ABSOLUTE:
+            x = x if x._memory is None else settled(x)
+            return x._interpret(x._level, word, (x,))
     if word.kind == "discrete":
         return evaluate(word)(*map(plain, args))
     top: Any = None

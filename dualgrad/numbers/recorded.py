@@ -12,7 +12,7 @@ cotangent from there and leaves zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from operator import getitem
 from typing import Any
@@ -102,7 +102,11 @@ class Recorded(Number):
         return f"Recorded({now._primal!r}, slot={now._linear})"
 
     @staticmethod
-    def _interpret(tape: Any, word: Word, args: list[Any]) -> Any:
+    def _interpret(tape: Any, word: Word, args: Sequence[Any]) -> Any:
+        if len(args) == 1 and word.elementwise:
+            x = args[0]
+            step = step_of(word, (True,), (None,), False)
+            return tape.emit(step, step.forward(x._primal), (x._linear,))
         if word.kind == "linear" and not word.elementwise:
             x, *rest = args
             step = _structural(word, len(rest))
