@@ -2,7 +2,8 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size; all of them by default. Exits with 1 if a limit is not met.
+Names: eager, lstm, while, kernel, order40, import, size, words, large, memory, matrices, series; all by default.
+Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
 """
 
@@ -19,14 +20,11 @@ import numpy as np
 import peers
 import problems
 import processes
+from array_gates import ARRAY_GATES
 from differences import gradient_by_differences, hvp_by_differences, series_by_differences
-from problems import Array
+from figures import MICRO, MILLI, Rows, elementwise_error, error, inner, ratio
 from report import Missing, Row, as_markdown, as_text, machine
 from timing import Race, compilations
-
-Rows = Iterator[Row | Missing]
-MICRO = 1e6
-MILLI = 1e3
 
 
 def eager() -> Rows:
@@ -168,39 +166,6 @@ def size() -> Rows:
     yield Row("lines of dualgrad/", sum(len(path.read_text().splitlines()) for path in files), limit=4999)
 
 
-def ratio(race: Race, name: str, other: str, limit: float | None = None) -> Row | Missing:
-    """The row of a ratio of times."""
-    quantity = f"{name} / {other}"
-    if other not in race:
-        return Missing(quantity, "peer not installed")
-    return Row(quantity, race.ratio(name, other), "×", limit)
-
-
-def error(found: object, expected: object) -> float:
-    """The largest difference of any entry, relative to the largest entry expected; NaN where one is NaN."""
-    found, expected = flat(found), flat(expected)
-    if found.shape != expected.shape:
-        raise ValueError(f"{found.size} numbers where {expected.size} are expected")
-    return float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
-
-
-def elementwise_error(found: Array, expected: Array) -> float:
-    """The largest relative difference of any entry from its own expected value."""
-    return float(np.max(np.abs(found - expected) / np.abs(expected)))
-
-
-def inner(left: object, right: object) -> float:
-    """The inner product of two containers of arrays."""
-    return float(flat(left) @ flat(right))
-
-
-def flat(container: object) -> Array:
-    """The numbers in a tuple, list, array or scalar, in order."""
-    if isinstance(container, tuple | list):
-        return np.concatenate([flat(part) for part in container])
-    return np.ravel(np.asarray(container, dtype=float))
-
-
 GATES: dict[str, Callable[[], Rows]] = {
     "eager": eager,
     "lstm": lstm,
@@ -209,6 +174,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "order40": order40,
     "import": import_time,
     "size": size,
+    **ARRAY_GATES,
 }
 
 

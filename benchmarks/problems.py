@@ -191,3 +191,100 @@ def bump_coefficients(t: float, order: int) -> Array:
     with mpmath.workdps(100):
         series = mpmath.taylor(lambda s: mpmath.exp(mpmath.sin(s)) / (1 + s**2), mpmath.mpf(t), order)
         return np.array([float(coefficient) for coefficient in series])
+
+
+# --- Ordinary array code --------------------------------------------------------------------------------------------
+
+WORDS = {"sin": np.sin, "arctan": np.arctan, "tanh": np.tanh, "mul": lambda x: x * x}
+
+
+def chain(word, count, summed=False):
+    """A word applied again and again."""
+
+    def f(x):
+        for _ in range(count):
+            x = word(x)
+        return x.sum() if summed else x
+
+    return f
+
+
+def composite(x):
+    """Transcendental functions of large arrays."""
+    return np.sum(np.tanh(x) * np.exp(-(x**2)) + np.sin(x))
+
+
+def field(x):
+    """A vector field whose Jacobian is dense."""
+    return np.sin(x) * np.sum(x * x) + np.cumsum(x) * x
+
+
+def solution(a):
+    """The solution of a linear system with the matrix ``a``."""
+    return np.linalg.solve(a, np.ones(len(a)))
+
+
+def spectrum(a):
+    """The eigenvalues of a symmetric matrix, and its eigenvectors below them."""
+    values, vectors = np.linalg.eigh(a)
+    return np.concatenate([values[None, :], vectors])
+
+
+def power(x):
+    """The power spectrum of a signal, one half of it."""
+    z = np.fft.rfft(x)
+    return z.real**2 + z.imag**2
+
+
+def series_line(name, size):
+    """A point and a direction for `SERIES`."""
+    rng = np.random.default_rng(5)
+    if name == "fft":
+        return rng.normal(size=size), rng.normal(size=size) / 8
+    start, slope = rng.normal(size=(2, size, size))
+    if name == "solve":
+        return start + 3 * size**0.5 * np.eye(size), slope / 4
+    return np.diag(np.arange(1.0, size + 1)) + (start + start.T) / 50, (slope + slope.T) / 50
+
+
+def cauchy_product(a, b, product=np.matmul):
+    """Coefficients of a product of two series of arrays."""
+    return np.stack([sum(product(a[j], b[k - j]) for j in range(k + 1)) for k in range(len(a))])
+
+
+def along(start, slope, order):
+    """Coefficients of a line."""
+    return np.stack([start, slope, *[np.zeros_like(start)] * (order - 1)])
+
+
+def solution_error(start, slope, x):
+    """How far A(t) x(t) is from a vector of ones, in every order, relative to x."""
+    product = cauchy_product(along(start, slope, len(x) - 1), x)
+    product[0] -= 1
+    return float(np.max(np.abs(product) / np.max(np.abs(x), axis=1, keepdims=True)))
+
+
+def spectrum_error(start, slope, found):
+    """How far A(t) V(t) is from V(t) w(t), and V' V from the identity, in every order, relative to V and w."""
+    w, v = found[:, 0], found[:, 1:]
+    line = along(start, slope, len(w) - 1)
+    scale = np.max(np.abs(v), axis=(1, 2), keepdims=True) * np.max(np.abs(start))
+    equation = cauchy_product(line, v) - cauchy_product(v, w[:, None, :], np.multiply)
+    gauge = cauchy_product(np.swapaxes(v, 1, 2), v)
+    gauge[0] -= np.eye(v.shape[1])
+    return float(max(np.max(np.abs(equation) / scale), np.max(np.abs(gauge) / scale)))
+
+
+def power_error(start, slope, found):
+    """Distance from the polynomial of degree two that the power spectrum along a line is."""
+    a, b = np.fft.rfft(start), np.fft.rfft(slope)
+    exact = np.zeros_like(found)
+    exact[0], exact[1], exact[2] = np.abs(a) ** 2, 2 * (a * b.conj()).real, np.abs(b) ** 2
+    return float(np.max(np.abs(found - exact)) / np.max(np.abs(exact)))
+
+
+SERIES = {
+    "solve": (solution, solution_error, 50),
+    "eigh": (spectrum, spectrum_error, 20),
+    "fft": (power, power_error, 1024),
+}

@@ -12,11 +12,11 @@ from numpy import ndarray
 from dualgrad.backends import arrays
 from dualgrad.backends.steps import Pattern, jvp_step
 from dualgrad.core.errors import StructureError
-from dualgrad.core.words import Word
+from dualgrad.core.words import WORDS, Word
 
 from .array import looked, room_for
 from .masked import zeros as masked_zeros
-from .number import BATCHED, Level, Number, View, make, operands, settled, without_array
+from .number import BATCHED, Level, Number, View, apply, make, operands, settled, without_array
 
 
 class Dual(Number):
@@ -80,6 +80,17 @@ class Dual(Number):
             tangent = np.broadcast_to(tangent, shape)
         return make(Dual, level, primal, tangent)
 
+    def _alone(self, word: Word) -> Any:
+        value, tangent, level = self._primal, self._linear, self._level
+        if self._memory is None and level.alive and type(value) is type(tangent) and value.ndim == tangent.ndim:
+            step = _STEPS.get(word) or _STEPS.setdefault(word, jvp_step(Pattern(word, (True,), (None,))))
+            new = object.__new__(Dual)
+            new._level = level
+            new._primal, new._linear = step(value, tangent)
+            new._memory = None
+            return new
+        return apply(word, self)
+
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         tangent = self._linear
         lifted = tangent.ndim > self._primal.ndim
@@ -112,7 +123,7 @@ class Dual(Number):
         slopes[index] = 0 if tangent is None else tangent
 
 
-_STEPS: dict[tuple[Any, ...], Callable[..., Any]] = {}
+_STEPS: dict[Any, Callable[..., Any]] = {}
 
 
 def _along_one(level: Level, word: Word, args: Sequence[Any]) -> Any:
@@ -184,3 +195,20 @@ def show(value: Any) -> str:
     if isinstance(value, Number):
         return repr(value)
     return repr(value.tolist()) if np.ndim(value) else repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _binary(word: Word, general: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator that goes the short way where both operands are settled."""
+
+    def operator(self: Any, other: Any) -> Any:
+        if type(other) is Dual and self._memory is None and other._memory is None and self._level is other._level:
+            found = _along_one(self._level, word, (self, other)) if self._level.alive else None
+            if found is not None:
+                return found
+        return general(self, other)
+
+    return operator
+
+
+for _name, _dunder in {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__"}.items():
+    setattr(Dual, _dunder, _binary(WORDS[_name], getattr(Number, _dunder)))

@@ -112,6 +112,10 @@ class Number:
         """The word applied; ``args`` are frozen, at least one of them at ``level``."""
         raise NotImplementedError
 
+    def _alone(self, word: Word) -> Any:
+        """An elementary word of this number alone; kinds of number say how without detours."""
+        return apply(word, self)
+
     def _look(self, view: Callable[..., Any], argument: Any) -> tuple[Any, Any]:
         """Content ``(primal, linear)`` of a view of this number."""
         raise NotImplementedError
@@ -412,11 +416,6 @@ def as_number(values: Any) -> Any:
 
 def apply(word: Word, *args: Any) -> Any:
     """Let the number of the highest level among ``args`` interpret the word."""
-    if len(args) == 1:
-        x = args[0]
-        if isinstance(x, Number) and word.kind == "elementary" and word is not ABSOLUTE:
-            x = x if x._memory is None else settled(x)
-            return x._interpret(x._level, word, (x,))
     if word.kind == "discrete":
         return evaluate(word)(*map(plain, args))
     top: Any = None

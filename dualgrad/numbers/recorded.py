@@ -28,7 +28,7 @@ from dualgrad.core.words import WORDS, Word
 from .array import looked, room_for
 from .masked import dense
 from .masked import zeros as masked_zeros
-from .number import BATCHED, OWN, Level, Number, View, bare, caller, exponent_of, operands, refuse, settled
+from .number import BATCHED, OWN, Level, Number, View, apply, bare, caller, exponent_of, operands, refuse, settled
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
@@ -103,10 +103,6 @@ class Recorded(Number):
 
     @staticmethod
     def _interpret(tape: Any, word: Word, args: Sequence[Any]) -> Any:
-        if len(args) == 1 and word.elementwise:
-            x = args[0]
-            step = step_of(word, (True,), (None,), False)
-            return tape.emit(step, step.forward(x._primal), (x._linear,))
         if word.kind == "linear" and not word.elementwise:
             x, *rest = args
             step = _structural(word, len(rest))
@@ -120,6 +116,12 @@ class Recorded(Number):
         if reduce:
             tape.note_shape(len(tape.entries), out[0])
         return tape.emit(step, out, tuple([a._linear for a, on in zip(args, active) if on]))
+
+    def _alone(self, word: Word) -> Any:
+        if self._memory is None or _frozen(self):
+            step = step_of(word, (True,), (None,), False)
+            return self._level.emit(step, step.forward(self._primal), (self._linear,))  # type: ignore[attr-defined]
+        return apply(word, self)
 
     def __getitem__(self, index: Any) -> Any:
         """A view by one slice of a plain frozen array, without detours."""

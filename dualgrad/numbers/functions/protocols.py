@@ -17,6 +17,7 @@ from .table import (
     COMPOSED,
     DISCRETE,
     DISCRETE_UFUNCS,
+    ELEMENTARY,
     FUNCTIONS,
     METHODS,
     REDUCTIONS,
@@ -30,10 +31,8 @@ from .table import (
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
     """``__array_ufunc__``"""
-    if out is None and not options and method == "__call__":  # the usual case
-        word = UFUNCS.get(ufunc)
-        if word is not None and len(inputs) == 1:
-            return apply(word, self)
+    if ufunc in ELEMENTARY and out is None and not options and len(inputs) == 1:  # the usual case
+        return self._alone(ELEMENTARY[ufunc])
     if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
         return NotImplemented
     result = call_ufunc(ufunc, method, inputs, options)
