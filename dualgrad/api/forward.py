@@ -51,22 +51,22 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         return kernel_route("pushforward", f)(primals, tangents)
     call = Call("jvp", f, primals, tuple(range(len(primals))))
     dots = call.match(tangents)
-    out, outs, out_dots, aux = forward(call, dots, [seeded(t) for t in dots], (), has_aux)
+    out, outs, out_dots, aux = forward(call, dots, lambda: [*map(seeded, dots)], (), has_aux)
     result = unflatten(out, outs), unflatten(out, out_dots)
     return (*result, aux) if has_aux else result
 
 
 def forward(
-    call: Call, seeds: list[Any], careful_seeds: list[Any], lead: tuple[int, ...], has_aux: bool = False
+    call: Call, seeds: list[Any], masked: Callable[[], list[Any]], lead: tuple[int, ...], has_aux: bool = False
 ) -> tuple[Any, list[Any], list[Any], Any]:
     """Structure, values and tangents of the results, and aux.
 
-    The function runs on plain tangents first, and again with structural zeros where a NaN came out.
+    The function runs on plain tangents first, and again on ``masked()`` ones where a NaN came out.
     """
     with np.errstate(all="ignore"):
         found = _once(call, seeds, lead, has_aux, False)
         if has_nan(found[2]):
-            found = _once(call, careful_seeds, lead, has_aux, True)
+            found = _once(call, masked(), lead, has_aux, True)
     structure, outs, dots, aux = found
     return structure, outs, [fresh(d) for d in dots], aux
 
@@ -154,7 +154,7 @@ def pieces(total: int, chunk: int | None) -> list[range]:
 
 def _piece(call: Call, piece: range, has_aux: bool) -> Any:
     seeds = unit_seeds([p.shape for p in call.primals], [p.dtype for p in call.primals], piece)
-    return forward(call, seeds, [Masked(s, s != 0) for s in seeds], (len(piece),), has_aux)
+    return forward(call, seeds, lambda: [Masked(s, s != 0) for s in seeds], (len(piece),), has_aux)
 
 
 def unit_seeds(shapes: list[Any], dtypes: list[Any], piece: range) -> list[Any]:

@@ -7,6 +7,7 @@ never gets there.
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,22 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     kind = type(tree)
     if kind in LEAVES or getattr(kind, "__dualgrad_number__", False):
         return [tree], None
+    if kind is tuple and LEAVES.issuperset(map(type, tree)):  # the arguments of most functions
+        return list(tree), _tuple_of(len(tree))
     import optree
 
     leaves, structure = optree.tree_flatten(tree, is_leaf=_register, namespace=NAMESPACE)
     if len(leaves) == 1 and leaves[0] is tree:
         return leaves, None
     return leaves, structure
+
+
+@cache
+def _tuple_of(count: int) -> Any:
+    """The structure of a tuple of so many leaves."""
+    import optree
+
+    return optree.tree_structure((0,) * count, namespace=NAMESPACE)
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
