@@ -47,12 +47,15 @@ class Recording:
         primals = self.call.primals
         found = self._sweep(cts, lead, False)
         ct = found[0]
-        if len(found) == 1 and type(ct) is ndarray and ct.dtype == primals[0].dtype and not nan_inside(ct):
+        if len(found) == 1 and type(ct) is ndarray and ct.dtype == primals[0].dtype and ct.ndim and not nan_inside(ct):
             return [ct.copy()]  # the usual case
         if has_nan(found):
             found = self._sweep(careful or [seeded(ct) for ct in cts], lead, True)
         shape, verb = () if lead is None else (lead,), self.call.verb
-        return [zeros_beside(p, shape) if c is None else fresh(real(verb, c), p.dtype) for c, p in zip(found, primals)]
+        return [
+            zeros_beside(p, shape) if c is None else _like(fresh(real(verb, c), p.dtype))
+            for c, p in zip(found, primals)
+        ]
 
     def _sweep(self, cts: Sequence[Any], lead: int | None, careful: bool) -> list[Any]:
         seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None]
@@ -77,6 +80,11 @@ class Recording:
     def out(self) -> Any:
         """The result, plain again."""
         return unflatten(self.structure, [fresh(v) for v in self.values])
+
+
+def _like(ct: Any) -> Any:
+    """The cotangent of an argument without axes is a number."""
+    return ct[()] if type(ct) is ndarray and not ct.ndim else ct
 
 
 def real(verb: str, x: Any) -> Any:

@@ -6,7 +6,7 @@ file is one subject.  Importing this package fills the table and gives the numbe
 
 from dualgrad.numbers.number import Number
 
-from . import choosing, products, protocols, reducing, shapes, ufuncs, values  # noqa: F401  (each enters its functions)
+from . import choosing, moving, products, protocols, reducing, shapes, ufuncs, values  # noqa: F401  (each enters its functions)
 from .making import array, stack
 from .table import METHODS
 

@@ -10,7 +10,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply, plain
 from .making import operand
-from .table import means
+from .table import FUNCTIONS, means
 
 
 @means(np.where)
@@ -25,3 +25,16 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
     low, high = a_min if min is None else min, a_max if max is None else max
     x = x if low is None else np.maximum(x, low)
     return x if high is None else np.minimum(x, high)
+
+
+def _triangle(keep: Any) -> Any:
+    """``np.tril`` and ``np.triu``: zeros are not touched by what stands in their place."""
+
+    def call(m: Any, k: int = 0) -> Any:
+        mask = keep(np.ones(m.shape[-2:] if m.ndim > 1 else m.shape * 2, bool), k)
+        return where(mask, m, np.zeros(1, m.dtype))
+
+    return call
+
+
+FUNCTIONS |= {np.tril: _triangle(np.tril), np.triu: _triangle(np.triu)}

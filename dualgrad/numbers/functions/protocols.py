@@ -22,8 +22,10 @@ from .table import (
     METHODS,
     REDUCTIONS,
     UFUNCS,
+    arguments,
     mapped,
     only_buffers,
+    parameters,
     unsupported,
     unwrapped,
 )
@@ -83,11 +85,10 @@ def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: d
         return NotImplemented
     found = FUNCTIONS.get(function)
     if found is not None:
-        for option in ("casting", "initial", "where"):
-            if kwargs.get(option, np._NoValue) is not np._NoValue:
-                raise unsupported(f"np.{function.__name__} with {option}=", "use np.where(test, x, 0)")
-        result = found(*args, **{k: v for k, v in kwargs.items() if k != "out"})
-        return result if kwargs.get("out") is None else write_out(kwargs["out"], result)
+        out = None if "out" in parameters(found) else kwargs.pop("out", None)
+        args, kwargs = arguments(function, found, args, kwargs)
+        result = found(*args, **kwargs)
+        return result if out is None else write_out(out, result)
     if function in DISCRETE:
         return function(*mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
     if only_buffers((*args, *kwargs.values())):

@@ -1,8 +1,8 @@
-"""Functions that change the shape, or move entries: views where NumPy gives views."""
+"""Functions that change the shape, or take a part of it: views where NumPy gives views."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,27 +10,45 @@ import numpy as np
 from dualgrad.backends.arrays import axes_of
 from dualgrad.core.words import WORDS
 
-from ..number import Number, apply_linear, current, view_of
-from .making import join
-from .table import FUNCTIONS, METHODS, means, unsupported
+from ..number import Number, apply_linear, current, plain, view_of
+from .making import concatenate, join
+from .table import FUNCTIONS, METHODS, means
+
+ALL = slice(None)
 
 
 @means(np.reshape)
 def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     if not isinstance(x, Number):
         return np.reshape(x, shape)
-    if order != "C":
-        raise unsupported(f"reshape with order={order!r}", "transpose before and after")
+    x = x.copy() if copy else x
     shape = (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))
+    if order not in ("C", None) and _runs_like_fortran(x, order):
+        return transpose(reshape(transpose(x), shape[::-1]))
     memory = current(x)._ground()
     root = x._memory if isinstance(x._memory, Number) else x
     if root._ground().flags.c_contiguous and np.may_share_memory(np.reshape(memory, shape), memory):
         return view_of(x, np.reshape, shape)
+    if copy is False:
+        raise ValueError("Unable to avoid creating a copy while reshaping.")
     return apply_linear(WORDS["reshape"], x, shape)
+
+
+def _runs_like_fortran(x: Any, order: str) -> bool:
+    """Whether the first axis runs fastest in this order."""
+    if order == "F":
+        return True
+    memory = current(x)._ground()
+    if order == "K" and not memory.flags.forc:
+        raise ValueError("order='K' of memory that is contiguous in neither order")
+    return order in "AK" and memory.flags.fnc
 
 
 @means(np.ravel, method=True)
 def ravel(x: Any, order: str = "C") -> Any:
+    if order == "K" and not current(x)._ground().flags.forc:  # as the strides of the axes run
+        memory = current(x)._ground()
+        x, order = transpose(x, sorted(range(x.ndim), key=lambda k: -abs(memory.strides[k]))), "C"
     return reshape(x, (-1,), order)
 
 
@@ -44,57 +62,113 @@ def _moved(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, *args, **options: transpose(x, function(np.empty(range(x.ndim)), *args, **options).shape)
 
 
+@means(np.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    if np.ndim(x) < 2:
+        raise ValueError(f"a matrix has two axes, this array has {np.ndim(x)}")
+    return np.swapaxes(x, -1, -2)
+
+
 @means(np.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
     rank = x.ndim + np.size(axis)
-    new = axes_of(axis, rank)
-    return x[tuple(None if k in new else slice(None) for k in range(rank))]
+    new = axes_of(axis if np.ndim(axis) == 0 else tuple(axis), rank)
+    return x[tuple(None if k in new else ALL for k in range(rank))]
 
 
 @means(np.squeeze, method=True)
 def squeeze(x: Any, axis: Any = None) -> Any:
     drop = [k for k, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, x.ndim)
-    return x[tuple(0 if k in drop else slice(None) for k in range(x.ndim))] if drop else x
+    if any(x.shape[k] != 1 for k in drop):
+        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return x[tuple(0 if k in drop else ALL for k in range(x.ndim))] if drop else x
 
 
 @means(np.broadcast_to)
 def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     if not isinstance(x, Number):
         return np.broadcast_to(x, shape)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
     return x if x.shape == shape else apply_linear(WORDS["broadcast_to"], x, shape)
+
+
+@means(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    whole = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(np.broadcast_to(a, whole) for a in args)
+
+
+def _at_least(rank: int, expand: Callable[[Any], Any]) -> Callable[..., Any]:
+    """``np.atleast_<rank>d``: one result for one argument, else a tuple."""
+
+    def call(*args: Any) -> Any:
+        out = tuple(a if np.ndim(a) >= rank else expand(a if isinstance(a, Number) else np.asarray(a)) for a in args)
+        return out[0] if len(out) == 1 else out
+
+    return call
+
+
+# Parts
 
 
 @means(np.flip)
 def flip(x: Any, axis: Any = None) -> Any:
     axes = axes_of(axis, x.ndim)
-    return x[tuple(slice(None, None, -1) if k in axes else slice(None) for k in range(x.ndim))]
+    return x[tuple(slice(None, None, -1) if k in axes else ALL for k in range(x.ndim))]
+
+
+@means(np.rot90)
+def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+    a, b = axes_of(tuple(axes), x.ndim)
+    if a == b:
+        raise ValueError("Axes must be different.")
+    return (lambda: x[:], lambda: np.swapaxes(flip(x, b), a, b), lambda: flip(x, (a, b)),
+            lambda: flip(np.swapaxes(x, a, b), b))[k % 4]()  # fmt: skip
 
 
 @means(np.roll)
-def roll(x: Any, shift: int, axis: int | None = None) -> Any:
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """What leaves at one end enters at the other."""
     if axis is None:
-        return reshape(roll(ravel(x), shift, 0), x.shape)
-    return take(x, (np.arange(x.shape[axis]) - shift) % x.shape[axis], axis)
+        return reshape(roll(ravel(x), int(np.sum(shift)), 0), x.shape)
+    for s, a in np.broadcast(shift, axis):
+        head = (ALL,) * (a % x.ndim)
+        s = s % x.shape[a] if x.shape[a] else 0
+        x = concatenate([x[(*head, slice(-s, None))], x[(*head, slice(-s))]], a) if s else x.copy()
+    return x
 
 
 @means(np.take, method=True)
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    if axis is None:
-        return ravel(x)[indices]
-    return x[(*(slice(None),) * (axis % x.ndim), np.asarray(indices) if np.ndim(indices) else indices)]
+def take(x: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+    x, indices = (np.ravel(x), indices) if axis is None else (x, indices)
+    n = x.shape[axis or 0]
+    indices = np.asarray(plain(indices)) if np.ndim(indices) else indices
+    if mode != "raise":
+        indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+    return x[(*(ALL,) * ((axis or 0) % x.ndim), indices)]
 
 
 @means(np.diagonal, method=True)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Every (columns + 1)-th entry of the rows in a row: a view of contiguous memory."""
     x = np.moveaxis(x, (axis1, axis2), (-2, -1))
-    rows = np.arange(max(0, -offset), min(x.shape[-2], x.shape[-1] - offset))
-    return x[..., rows, rows + offset]
+    if isinstance(x, Number) and not current(x)._ground().flags.c_contiguous and x.ndim == 2:
+        x, offset = transpose(x), -offset
+    *rest, rows, columns = x.shape
+    count = max(0, min(rows + min(0, offset), columns - max(0, offset)))
+    start = offset if offset >= 0 else -offset * columns
+    along = slice(start, start + count * (columns + 1), columns + 1) if count else slice(0)
+    return np.reshape(x, (*rest, rows * columns))[..., along]
+
+
+@means(np.linalg.diagonal)
+def matrix_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    return diagonal(x, offset, -2, -1)
 
 
 @means(np.trace, method=True)
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return np.sum(diagonal(x, offset, axis1, axis2), -1)
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+    return np.sum(diagonal(x, offset, axis1, axis2), -1, dtype)
 
 
 @means(np.diag)
@@ -102,8 +176,45 @@ def diag(x: Any, k: int = 0) -> Any:
     if x.ndim == 2:
         return diagonal(x, k)
     n = x.size + abs(k)
-    rows = np.arange(x.size) + max(0, -k)
-    return join((n, n), [((rows, rows + k), x)])
+    start = k if k >= 0 else -k * n
+    return reshape(join((n * n,), [(slice(start, start + x.size * (n + 1), n + 1) if x.size else slice(0), x)]), (n, n))
+
+
+def _split(function: Callable[..., Any], fixed: int | None = None) -> Callable[..., Any]:
+    """``np.split`` and its kin; NumPy cuts the numbers 0, 1, 2, … along the axis to show where."""
+
+    def call(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+        axis = axis if fixed is None else fixed
+        x[(0,) * 0]  # a number without axes has none to split
+        n, head = x.shape[axis], (ALL,) * (axis % x.ndim)
+        parts = function(np.arange(n), indices_or_sections)
+        return [x[(*head, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0))] for p in parts]
+
+    return call
+
+
+def _hsplit(x: Any, indices_or_sections: Any) -> Any:
+    return np.split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
+
+
+@means(np.unstack)
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+@means(np.trim_zeros)
+def trim_zeros(x: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """The part between the first and the last entry that is not zero."""
+    value = plain(x)
+    axes = axes_of(axis if axis is None or np.ndim(axis) == 0 else tuple(axis), x.ndim)
+    index = []
+    for k in range(x.ndim):
+        hit = np.flatnonzero(np.any(value != 0, tuple(a for a in range(x.ndim) if a != k)))
+        n = x.shape[k]
+        start, stop = (int(hit[0]), int(hit[-1]) + 1) if len(hit) else (n, 0)
+        part = slice(start if "f" in trim.lower() else 0, stop if "b" in trim.lower() else n)
+        index.append(part if k in axes else ALL)
+    return x[tuple(index)]
 
 
 def _sized(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,8 +224,18 @@ def _sized(f: Callable[..., Any]) -> Callable[..., Any]:
 
 FUNCTIONS |= {
     **{f: _moved(f) for f in (np.moveaxis, np.rollaxis, np.swapaxes)},
-    np.atleast_1d: lambda x: reshape(x, (1,)) if x.ndim == 0 else x,
-    np.atleast_2d: lambda x: x if x.ndim >= 2 else reshape(x, (1, -1)),
+    np.fliplr: lambda m: flip(m, 1),
+    np.flipud: lambda m: flip(m, 0),
+    np.atleast_1d: _at_least(1, lambda x: np.reshape(x, (1,))),
+    np.atleast_2d: _at_least(2, lambda x: np.reshape(x, (1, -1))),
+    np.atleast_3d: _at_least(3, lambda x: np.reshape(x, (1, -1, 1)) if x.ndim < 2 else x[:, :, None]),
+    np.split: _split(np.split),
+    np.array_split: _split(np.array_split),
+    np.hsplit: _hsplit,
+    np.vsplit: _split(np.split, 0),
+    np.dsplit: _split(np.split, 2),
+    np.linalg.trace: lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1, dtype),
+    np.linalg.matrix_transpose: matrix_transpose,
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
     np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
@@ -123,5 +244,6 @@ METHODS |= {
     "reshape": _sized(reshape),
     "transpose": _sized(transpose),
     "swapaxes": _moved(np.swapaxes),
-    "flatten": lambda self: ravel(self).copy(),
+    "flatten": lambda self, order="C": ravel(self, order).copy(),
+    "mT": property(matrix_transpose),
 }

@@ -11,7 +11,9 @@ written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +21,7 @@ import numpy as np
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
-from ..number import Number, current
+from ..number import Number, current, write_out
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,19 +41,68 @@ DISCRETE = {
     np.argmax, np.argmin, np.argsort, np.all, np.any, np.nonzero, np.count_nonzero, np.searchsorted, np.array_equal,
     np.allclose, np.isclose, np.iscomplexobj, np.isrealobj, np.result_type, np.sign, np.round, np.fix, np.argwhere,
     np.flatnonzero, np.lexsort, np.digitize, np.shares_memory, np.may_share_memory, np.can_cast, np.unravel_index,
+    np.isin, np.array_equiv, np.isneginf, np.isposinf, np.isreal, np.iscomplex, np.around, np.common_type,
+    np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.argpartition, np.nanargmax, np.nanargmin,
+    np.min_scalar_type, np.bincount, np.ix_,
 }  # fmt: skip
 
 
 def means(*functions: Any, method: bool | str = False) -> Callable[[F], F]:
-    """Enter a function as the meaning of NumPy functions, and as ndarray's method of its name or the one given."""
+    """Enter a function as the meaning of NumPy functions, and as ndarray's method of its name or the one given.
+
+    It has NumPy's parameters, as many as it understands: options that it lacks are refused.  Where one of them is
+    ``out``, its result is written there; the function itself need not look at it.
+    """
 
     def enter(f: F) -> F:
-        FUNCTIONS.update(dict.fromkeys(functions, f))
+        meaning = _writing_out(f) if "out" in parameters(f) else f
+        FUNCTIONS.update(dict.fromkeys(functions, meaning))
         if method:
-            METHODS[f.__name__ if method is True else method] = f
+            METHODS[f.__name__ if method is True else method] = meaning
         return f
 
     return enter
+
+
+@cache
+def parameters(f: Callable[..., Any]) -> dict[str, Any]:
+    """Names and defaults of the parameters, in order; None for a builtin that does not tell."""
+    try:
+        return {name: p.default for name, p in inspect.signature(f).parameters.items()}
+    except ValueError:
+        return {}
+
+
+def _writing_out(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its result written into ``out``."""
+    place = [*parameters(f)].index("out")
+
+    @wraps(f)
+    def call(*args: Any, **options: Any) -> Any:
+        out = options.pop("out", None)
+        if len(args) > place:
+            out, args = args[place], (*args[:place], None, *args[place + 1 :])
+        result = f(*args, **options)
+        return result if out is None else write_out(out[0] if type(out) is tuple else out, result)
+
+    return call
+
+
+def arguments(function: Any, found: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Arguments of a NumPy function as its meaning ``found`` takes them; what it does not understand is refused."""
+    known, theirs = parameters(found), parameters(function)
+    if "options" in known or kwargs.keys() <= known.keys():
+        return args, kwargs
+    kwargs = dict(kwargs)
+    for name in [*theirs][len(args) :]:  # a leading argument by NumPy's name for it
+        if name not in kwargs or name in known:
+            break
+        args = (*args, kwargs.pop(name))
+    for name in kwargs.keys() - known.keys():
+        value, default = kwargs.pop(name), theirs.get(name)
+        if not (value is None or value is np._NoValue or value is default or name == "casting" and value == default):
+            raise unsupported(f"np.{function.__name__} with {name}={value!r}")
+    return args, kwargs
 
 
 def unsupported(what: str, hint: str = "") -> UnsupportedError:
