@@ -178,6 +178,17 @@ def matrix_matrix(x):
     return x @ A @ x.T + np.matmul(x, x[0]).sum() + np.tensordot(x, x, ((1,), (1,)))
 
 
+@case(MATRIX)
+def contractions(x):
+    return np.einsum("ij,kj,kl->il", x, x, x) * np.einsum("...j,jk", x, A) + np.cross(x, x[::-1])
+
+
+@case(VECTOR)
+def convolutions(x):
+    y = np.convolve(x, np.sin(x), "same") + np.correlate(x, [0.5, -1.0], "full")[:3]
+    return y * np.convolve(np.ones(4), x, "valid").sum() + np.correlate(np.arange(5.0), x)
+
+
 @case(np.arange(12.0).reshape(2, 2, 3) / 10)
 def stacked_products(x):
     return x @ A @ np.swapaxes(x, 1, 2) + (x @ x[0, 0])[:, None, :] + x[0] @ A[0]

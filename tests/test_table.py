@@ -385,6 +385,12 @@ PRODUCTS = [
 ]  # fmt: skip
 
 
+CONTRACTIONS = [
+    ("ab", "bc", "ac"), ("abc", "cbd", "da"), ("ab", "ab", ""), ("abc", "ac", "cba"), ("a", "b", "ba"), ("", "a", "a"),
+    ("ab", "", "ba"), ("abd", "bcd", "bac"), ("a", "a", "a"), ("a", "a", ""),
+]  # fmt: skip
+
+
 def numbers(*shape):
     return np.random.default_rng(list(shape)).normal(size=shape)
 
@@ -421,6 +427,14 @@ def structural_cases():
         yield "matmul_right", b, (a,)
         yield "matmul_left_back", a @ b, (b, left)
         yield "matmul_right_back", a @ b, (a, right)
+    for letters, others, out in CONTRACTIONS:
+        x, other = (numbers(*("abcd".index(c) + 2 for c in own)) for own in (letters, others))
+        yield "contract", x, (other, letters, others, out)
+    for n, m in [(5, 3), (3, 3), (1, 1), (4, 1)]:
+        yield "convolved", numbers(n), (numbers(m),)
+        yield "convolved", numbers(m), (numbers(n),)
+        yield "correlated", numbers(n), (numbers(m),)
+        yield "correlated_by", numbers(m), (numbers(n),)
 
 
 def cleared(x, index):
@@ -440,6 +454,10 @@ NUMPY = {
     "astype": np.ndarray.astype,
     "matmul_left": np.matmul,
     "matmul_right": lambda b, a: np.matmul(a, b),
+    "contract": lambda x, other, letters, others, out: np.einsum(f"{letters},{others}->{out}", x, other),
+    "convolved": np.convolve,
+    "correlated": lambda x, kernel: np.correlate(x, kernel),
+    "correlated_by": lambda kernel, x: np.correlate(x, kernel),
     # Words that exist as transposes: the transpose of NumPy's function, by its matrix.
     "spread": lambda x, shape, axis, keepdims: oracles.adjoint(lambda z: np.sum(z, axis, keepdims=keepdims), shape)(x),
     "untranspose": lambda x, axes: np.transpose(x, axes if axes is None else np.argsort(np.arange(3)[list(axes)])),

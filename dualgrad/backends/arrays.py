@@ -16,6 +16,17 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from .products import (  # noqa: F401  (texts name them)
+    contract,
+    contract_batched,
+    convolved,
+    convolved_batched,
+    correlated,
+    correlated_batched,
+    correlated_by,
+    correlated_by_batched,
+)
+
 Shape = tuple[int, ...]
 ALL = slice(None)
 

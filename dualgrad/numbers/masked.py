@@ -115,6 +115,29 @@ def _matmul(a: Any, b: Any) -> Masked:
     return arrays.dropped(np.add.reduce(product, -2), a.ndim, b.ndim)
 
 
+def _einsum(subscripts: str, a: Any, b: Any) -> Masked:
+    """A contraction entry by entry, for the same reason."""
+    operands, out = subscripts.split("->")
+    letters = operands.split(",")
+    whole = [*out, *(c for c in letters[0] if c not in out)]
+    a, b = (np.transpose(x, [own.index(c) for c in whole if c in own]) for x, own in zip((a, b), letters))
+    first, second = (tuple(slice(None) if c in own else None for c in whole) for own in letters)
+    return np.add.reduce(a[first] * b[second], tuple(range(len(out), len(whole))))
+
+
+def _convolve(a: Any, b: Any, mode: str = "full") -> Masked:
+    """A convolution entry by entry: the products lie in a table, whose oblique lines are summed."""
+    product = np.expand_dims(a, 0) * np.expand_dims(b, 1)
+    rows, size, short = product.shape[0], sum(product.shape) - 1, min(product.shape)
+
+    def oblique(x: Any) -> Any:
+        padded = np.concatenate([x, np.zeros((rows, rows), x.dtype)], 1)
+        return np.add.reduce(np.reshape(np.reshape(padded, (-1,))[:-rows], (rows, size)), 0)
+
+    whole = Masked(oblique(product.values), oblique(product.mask) != 0)
+    return whole if mode == "full" else whole[short - 1 : size - short + 1]
+
+
 def _linear(f: Callable[..., Any]) -> Callable[..., Masked]:
     """A structural word acts on values and mask alike."""
     return lambda m, *rest, **options: Masked(
@@ -141,6 +164,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.shape: lambda m: m.shape,
     np.ndim: lambda m: m.ndim,
     np.stack: _stack,
+    np.einsum: _einsum,
+    np.convolve: _convolve,
     **{f: _linear(f) for f in (np.reshape, np.transpose, np.broadcast_to, np.expand_dims, np.moveaxis, np.flip,
                                np.swapaxes, np.squeeze, np.array, np.copy, np.cumsum)},
 }  # fmt: skip

@@ -10,6 +10,8 @@ The functions that the texts name are in `dualgrad.backends.arrays`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dualgrad.core.words import Word, register
@@ -37,6 +39,14 @@ PAIRS: list[tuple[str, str, str]] = [
     ("matmul_left_back(x, b, shape)", "matmul_left_back({0}, {1}, {2})", "matmul_left(ct, b)"),
     ("matmul_right(b, a)", "np.matmul({1}, {0})", "matmul_right_back(ct, a, b_shape)"),
     ("matmul_right_back(x, a, shape)", "matmul_right_back({0}, {1}, {2})", "matmul_right(ct, a)"),
+    # einsum is linear in each operand, and its transpose an einsum where letters change places.
+    (
+        "contract(x, other, letters, others, out)", "contract({0}, {1}, {2}, {3}, {4})",
+        "contract(ct, other, out, others, letters)",
+    ),
+    ("convolved(x, kernel)", "convolved({0}, {1})", "correlated(ct, kernel)"),
+    ("correlated(x, kernel)", "correlated({0}, {1})", "convolved(ct, kernel)"),
+    ("correlated_by(kernel, x)", "correlated_by({0}, {1})", "correlated_by(ct, x)"),
 ]
 
 
@@ -55,13 +65,27 @@ def _declare(header: str, text: str, transpose: str) -> None:
 for _row in PAIRS:
     _declare(*_row)
 
-register(
-    Word(
-        "matmul", "bilinear", promoted, "np.matmul({0}, {1})",
-        Rule(
-            ("a", "b"), "matmul_left(da, b) + matmul_right(db, a)",
-            {"a": "matmul_left_back(ct, b, a_shape)", "b": "matmul_right_back(ct, a, b_shape)"},
-        ),
-        ufunc=np.matmul,
-    )
+def _bilinear(header: str, text: str, jvp: str, ufunc: Any = None, **transposes: str) -> None:
+    """A product of its first two arguments; the others say which."""
+    name, arguments = header.removesuffix(")").split("(")
+    rule = Rule(tuple(arguments.split(", ")), jvp, transposes)
+    register(Word(name, "bilinear", lambda types, params: promoted(types[:2], params), text, rule, ufunc=ufunc))
+
+
+_bilinear(
+    "matmul(a, b)", "np.matmul({0}, {1})", "matmul_left(da, b) + matmul_right(db, a)", np.matmul,
+    a="matmul_left_back(ct, b, a_shape)", b="matmul_right_back(ct, a, b_shape)",
+)  # fmt: skip
+_bilinear(
+    "einsum(a, b, left, right, out)", "contract({0}, {1}, {2}, {3}, {4})",
+    "contract(da, b, left, right, out) + contract(db, a, right, left, out)",
+    a="contract(ct, b, out, right, left)", b="contract(ct, a, out, left, right)",
+)  # fmt: skip
+_bilinear(
+    "convolve(a, b)", "convolved({0}, {1})", "convolved(da, b) + convolved(db, a)",
+    a="correlated(ct, b)", b="correlated(ct, a)",
+)  # fmt: skip
+_bilinear(
+    "correlate(a, b)", "correlated({0}, {1})", "correlated(da, b) + correlated_by(db, a)",
+    a="convolved(ct, b)", b="correlated_by(ct, a)",
 )  # fmt: skip

@@ -106,8 +106,8 @@ class Recurrence:
             self.nodes[key] = Series(first)
         elif isinstance(exponent, (int, float)) and float(exponent).is_integer() and abs(exponent) <= POWERS:
             self.nodes[key] = self.integer_power(args[0], int(exponent), first)
-        elif word.kind == "bilinear" and all(is_series(a) for a in args):
-            self.nodes[key] = self.cauchy(word, *args, self.new(first))
+        elif word.kind == "bilinear" and all(is_series(a) for a in args[:2]):
+            self.nodes[key] = self.cauchy(word, *args[:2], self.new(first), *args[2:])
         elif word.kind == "quotient" and is_series(args[1]):
             self.nodes[key] = self.quotient(*args, self.new(first))
         elif word.kind == "elementary":
@@ -131,10 +131,10 @@ class Recurrence:
 
         return self.every(y, value)
 
-    def cauchy(self, word: Word, a: Series, c: Series, y: Series) -> Series:
+    def cauchy(self, word: Word, a: Series, c: Series, y: Series, *static: Any) -> Series:
         def value(b: Builder, k: Atom) -> Atom:
             def term(b: Builder, j: Atom) -> Atom:
-                return emit(b, word.name, (a.at(j, b), c.at(b.sub(k, j), b)))
+                return emit(b, word.name, (a.at(j, b), c.at(b.sub(k, j), b), *static))
 
             return total(b, zero(y.first.type), b.add(k, 1), term)
 

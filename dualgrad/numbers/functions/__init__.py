@@ -6,7 +6,17 @@ file is one subject.  Importing this package fills the table and gives the numbe
 
 from dualgrad.numbers.number import Number
 
-from . import choosing, moving, products, protocols, reducing, shapes, ufuncs, values  # noqa: F401  (each enters its functions)
+from . import (  # noqa: F401  (each enters its functions)
+    choosing,
+    contractions,
+    moving,
+    products,
+    protocols,
+    reducing,
+    shapes,
+    ufuncs,
+    values,
+)
 from .making import array, stack
 from .table import METHODS
 

@@ -71,6 +71,11 @@ def operand(a: Any) -> Any:
     return array(a) if type(a) in (list, tuple) else a
 
 
+def strong(a: Any) -> Any:
+    """An operand of a function in which a Python number counts as one of 64 bits."""
+    return np.asarray(a)[()] if isinstance(a, (int, float, complex)) else operand(a)
+
+
 FUNCTIONS |= {
     np.zeros_like: _like(0),
     np.empty_like: _like(0),

@@ -60,7 +60,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
         if ufunc in DISCRETE_UFUNCS:
             return ufunc(*map(plain, inputs))
         if ufunc in COMPOSED:
-            return COMPOSED[ufunc](*map(operand, inputs))
+            axes = {k: v for k, v in options.items() if k in ("axis", "axes", "keepdims")}  # of products of vectors
+            return COMPOSED[ufunc](*map(operand, inputs), **axes)
     elif method == "reduce" and ufunc in REDUCTIONS:
         if options.get("initial", np._NoValue) is not np._NoValue:
             raise unsupported(f"np.{ufunc.__name__}.reduce with initial=")
