@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .api.custom import custom_jvp, custom_vjp
     from .api.evaluate import stop_gradient
     from .api.forward import jacfwd, jvp, pushforward
     from .api.linear_map import LinearMap
+    from .api.linearity import linear_transpose
     from .api.matrices import hessian, hvp, jacobian
     from .api.reverse import grad, jacrev, linearize, pullback, value_and_grad, vjp
     from .api.route import kernel, source
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 _PLACES = {
     "api.forward": "jvp jacfwd pushforward",
     "api.reverse": "vjp linearize grad value_and_grad jacrev pullback",
+    "api.custom": "custom_jvp custom_vjp",
     "api.linear_map": "LinearMap",
+    "api.linearity": "linear_transpose",
     "api.matrices": "jacobian hessian hvp",
     "api.series": "jet taylor derivative",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
@@ -50,8 +54,8 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 
 __all__ = [  # noqa: F822
     "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
-    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "derivative", "grad", "hessian",
-    "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linearize", "pullback",
+    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "custom_jvp", "custom_vjp", "derivative", "grad", "hessian",
+    "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear_transpose", "linearize", "pullback",
     "pushforward", "source", "stop_gradient", "taylor", "value_and_grad", "vjp",
 ]  # fmt: skip
 

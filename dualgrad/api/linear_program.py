@@ -16,8 +16,9 @@ from dualgrad.core.build import Builder
 from dualgrad.core.program import Atom, Const, Program, Type, Var
 from dualgrad.core.words import WORDS, Word
 from dualgrad.numbers.array import looked
+from dualgrad.numbers.calls import Call, Part
 from dualgrad.numbers.number import REALS, evaluate, plain
-from dualgrad.numbers.recorded import COPY, INPUT, STORE, ZERO, Special, pattern_of
+from dualgrad.numbers.recorded import COPY, INPUT, STORE, ZERO, pattern_of
 from dualgrad.rules.declare import Rule, any_array
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
@@ -76,6 +77,12 @@ class _Rebuild:
             elif step is STORE:
                 self.store(*residuals, *refs)
                 self.values.append(None)
+            elif isinstance(step, Call) and step.single is None:
+                self.values.append([*map(self.read, refs)])
+            elif isinstance(step, Call):
+                self.values.append(self.called(step.name, step.single, [*map(self.read, refs)]))
+            elif isinstance(step, Part):
+                self.values.append(self.called(step.name, step.k, self.values[refs[0]]))
             else:
                 self.values.append(self.inline(step, residuals, [*map(self.read, refs)], len(self.values)))
         results = [Const(0.0, Type("float64")) if r is None else self.read(r) for r in self.recording.refs]
@@ -83,11 +90,13 @@ class _Rebuild:
         program = Program(f"{self.name}_linear", params, self.b.block, results, len(inputs))
         return tidy(ssa(program))
 
+    def called(self, name: str, result: int, dots: list[Atom]) -> Atom:
+        """The tangent of one result of a function with rules of its own."""
+        shape = self.recording.tape.shapes[len(self.values)][0]
+        return self.b.emit(function_word(name if name.isidentifier() else "function", result, len(dots), shape), *dots)
+
     def inline(self, step: Any, residuals: tuple[Any, ...], dots: list[Atom], slot: int) -> Atom:
         """The statements of one step, its parameters replaced by what they are here."""
-        if isinstance(step, Special):
-            shape = self.recording.tape.shapes[slot][0]
-            return self.b.emit(kernel_word(step.name, residuals[0], len(dots), shape), *dots)
         if slot in self.recording.tape.shapes and pattern_of(step).reduce:
             shape = Const(Written(self.recording.tape.shapes[slot][0]), STATIC)
             dots = [self.b.emit(WORDS["broadcast_to"], dot, shape) for dot in dots]
@@ -138,8 +147,8 @@ class _Rebuild:
         self.values[slot] = kept
 
 
-def kernel_word(name: str, result: int, count: int, shape: tuple[int, ...]) -> Word:
-    """The linear rest of a kernel as one word; its transposes are words by name."""
+def function_word(name: str, result: int, count: int, shape: tuple[int, ...]) -> Word:
+    """The linear rest of a kernel or custom function as one word; its transposes are words by name."""
     args = tuple(f"a{k}" for k in range(count))
     back = {a: f"{name}_pullback{k}(ct)" for k, a in enumerate(args)}
     for text in back.values():

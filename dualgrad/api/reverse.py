@@ -45,20 +45,21 @@ class Recording:
     def pull(self, cts: Sequence[Any], lead: int | None = None, careful: Sequence[Any] = ()) -> list[Any]:
         """Cotangents of the active leaves; ``lead`` of them at once if the cotangents have a leading axis."""
         primals = self.call.primals
-        found = self._sweep(cts, lead, False)
+        found = self.sweep(cts, lead, False)
         ct = found[0]
         if len(found) == 1 and type(ct) is ndarray and ct.dtype == primals[0].dtype and ct.ndim and not nan_inside(ct):
             return [ct.copy()]  # the usual case
         if has_nan(found):
-            found = self._sweep(careful or [seeded(ct) for ct in cts], lead, True)
+            found = self.sweep(careful or [seeded(ct) for ct in cts], lead, True)
         shape, verb = () if lead is None else (lead,), self.call.verb
         return [
             zeros_beside(p, shape) if c is None else _like(fresh(real(verb, c), p.dtype))
             for c, p in zip(found, primals)
         ]
 
-    def _sweep(self, cts: Sequence[Any], lead: int | None, careful: bool) -> list[Any]:
-        seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None]
+    def sweep(self, cts: Sequence[Any], lead: int | None, careful: bool) -> list[Any]:
+        """Cotangents of the active leaves as they come: None where there is none, masked if ``careful``."""
+        seeds = [(ref, ct) for ref, ct in zip(self.refs, cts) if ref is not None and ct is not None]
         return pull(self.tape, seeds, range(len(self.call.primals)), lead, careful)
 
     def pullback(self, cotangent: Any) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dualgrad.core.errors import ArgumentError
 from dualgrad.kernels import Chain, Transform, as_kernel, derive, hooks, is_kernel
-from dualgrad.numbers.kernels import apply_kernel
+from dualgrad.numbers.calls import Function, apply_function
 from dualgrad.numbers.number import Number, plain, store
 
 PUSHFORWARD = Transform("pushforward", (), ("primals", "tangents"))
@@ -106,11 +106,11 @@ def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
     return derive(f, steps)
 
 
-class KernelWord(NamedTuple):
+class KernelWord(Function):
     """A kernel as a word of the eager numbers: its derivatives are the longer chains."""
 
-    base: Any
-    chain: Chain
+    def __init__(self, base: Any, chain: Chain):
+        self.base, self.chain = base, chain
 
     def __call__(self, *args: Any) -> Any:
         return derive(self.base, self.chain)(*args)
@@ -125,7 +125,7 @@ class KernelWord(NamedTuple):
         return derive(self.base, (*self.chain, JET))(primals, series)
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         """``grad_rosenbrock``, for programs that are printed."""
         return "_".join([*(step.name for step in reversed(self.chain)), self.base.__name__])
 
@@ -134,8 +134,8 @@ def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
     """The hook of `dualgrad.kernels`: a call with numbers, and the arrays it writes."""
     written = () if chain else writes_of(base, tuple(type_of(a) for a in args))
     if not written:
-        return apply_kernel(KernelWord(base, chain), args)
-    result, contents = apply_kernel(KernelWord(base, (EFFECTS,)), args)
+        return apply_function(KernelWord(base, chain), args)
+    result, contents = apply_function(KernelWord(base, (EFFECTS,)), args)
     for path, content in zip(written, contents, strict=True):
         target: Any = args
         for k in path:

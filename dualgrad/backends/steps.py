@@ -48,13 +48,17 @@ class Pattern(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The two halves of a word: ``forward(*args) -> (y, *residuals)``, the linear rest, its transpose."""
+    """The two halves of a word: ``forward(*args) -> (y, *residuals)``, the linear rest, its transpose.
+
+    It ``is_linear`` if its rest needs neither the result nor an argument that is active.
+    """
 
     forward: Callable[..., Any]
     push: Callable[..., Any]
     pull: Callable[..., Any]
     linear: Program
     name: str
+    is_linear: bool
 
 
 class OneWord:
@@ -152,6 +156,7 @@ def linear_step(pattern: Pattern) -> Step:
         run(to_source(pull, returns=_reduced(one, pull)), "pull"),
         linear,
         pattern.word.name,
+        not {one.let.target, *one.sources}.intersection(residuals),
     )
 
 

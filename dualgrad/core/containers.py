@@ -54,6 +54,34 @@ def paths(structure: Any) -> list[str]:
     return ["".join(f"[{step!r}]" for step in path) for path in structure.paths()]
 
 
+def matched(tree: Any, structure: Any) -> list[tuple[Any, str | None]]:
+    """For each leaf of ``structure`` what ``tree`` has in its place, and what is wrong with that.
+
+    None in the tree stands for a whole part of the structure, or for a leaf.
+    """
+    import optree
+
+    found = optree.tree_flatten_with_path(tree, is_leaf=_register, none_is_leaf=True, namespace=NAMESPACE)
+    given = dict(zip(found[0], found[1], strict=True))
+    wanted = [()] if structure is None else structure.paths()
+    result: list[tuple[Any, str | None]] = []
+    for path in wanted:
+        above = [path[:k] for k in range(len(path) + 1) if path[:k] in given]
+        if path in given:
+            result.append((given.pop(path), None))
+        elif above and given[above[0]] is None:
+            result.append((None, None))
+        elif above or any(p[: len(path)] == path for p in given):
+            result.append((None, "is not structured as what it belongs to"))
+        else:
+            result.append((None, "is missing"))
+    extra = [p for p, value in given.items() if value is not None]
+    if extra and not any(problem for _, problem in result) and result:
+        step = "".join(f"[{s!r}]" for s in extra[0])
+        result[-1] = None, f"is followed by {step}, which belongs to nothing"
+    return result
+
+
 _seen: set[type] = set()
 
 
