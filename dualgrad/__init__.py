@@ -54,9 +54,10 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 
 __all__ = [  # noqa: F822
     "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
-    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "custom_jvp", "custom_vjp", "derivative", "grad", "hessian",
-    "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear_transpose", "linearize", "pullback",
-    "pushforward", "source", "stop_gradient", "taylor", "value_and_grad", "vjp",
+    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "custom_jvp", "custom_vjp",
+    "derivative", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting",
+    "linear_transpose", "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor",
+    "value_and_grad", "vjp",
 ]  # fmt: skip
 
 
