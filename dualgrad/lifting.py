@@ -185,7 +185,9 @@ def _int(x: Any = 0, *base: Any) -> int:
 
 
 def _complex(*parts: Any) -> Any:
-    return parts[0] if len(parts) == 1 and isinstance(parts[0], Number) else complex(*parts)
+    if not any(isinstance(p, Number) for p in parts):
+        return complex(*parts)
+    return parts[0] + 0j if len(parts) == 1 else parts[0] + 1j * parts[1]
 
 
 BUILTINS: dict[str, Any] = {"float": _float, "int": _int, "complex": _complex}

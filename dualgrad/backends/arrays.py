@@ -168,6 +168,35 @@ def astype_back_batched(x: Any, dtype: Any) -> Any:
     return x
 
 
+# Complex numbers
+
+
+def conj(x: Any) -> Any:
+    """The conjugate of complex numbers; what is not complex (also an index or a shape) as it is."""
+    return np.conjugate(x) if is_complex(x) else x
+
+
+def is_complex(x: Any) -> bool:
+    """Whether ``x`` is made of complex numbers."""
+    return getattr(getattr(x, "dtype", None), "kind", "") == "c" or type(x) is complex
+
+
+def part(x: Any, which: str) -> Any:
+    """The part "real" or "imag" of complex numbers, as a view."""
+    return getattr(x, which)
+
+
+@_interpreted
+def whole(x: Any, which: str) -> Any:
+    """Complex numbers whose part "real" or "imag" is ``x``, the other zero."""
+    out = np.zeros(x.shape, np.result_type(x.dtype, np.complex64))
+    setattr(out, which, x)
+    return out if out.ndim else out[()]
+
+
+part_batched, whole_batched = part, whole
+
+
 # Indexing
 
 
@@ -258,20 +287,15 @@ def _restored(x: Any, left: int, right: int) -> Any:
     return np.expand_dims(x, -2) if left == 1 else x
 
 
-def _adjoint(a: Any) -> Any:
-    a = np.swapaxes(a, -1, -2)
-    return np.conj(a) if a.dtype.kind == "c" else a
-
-
 def matmul_left_back(x: Any, b: Any, shape: Shape, add: Callable[..., Any] = sum_to, lead: Shape = ()) -> Any:
     """The cotangent of ``a`` of this shape in ``a @ b``."""
-    whole = np.matmul(_restored(x, len(shape), b.ndim), _adjoint(columns(b)))
+    whole = np.matmul(_restored(x, len(shape), b.ndim), np.swapaxes(columns(b), -1, -2))
     return np.reshape(add(whole, shape if len(shape) > 1 else (1, *shape)), lead + shape)
 
 
 def matmul_right_back(x: Any, a: Any, shape: Shape, add: Callable[..., Any] = sum_to, lead: Shape = ()) -> Any:
     """The cotangent of ``b`` of this shape in ``a @ b``."""
-    whole = np.matmul(_adjoint(rows(a)), _restored(x, a.ndim, len(shape)))
+    whole = np.matmul(np.swapaxes(rows(a), -1, -2), _restored(x, a.ndim, len(shape)))
     return np.reshape(add(whole, shape if len(shape) > 1 else (*shape, 1)), lead + shape)
 
 

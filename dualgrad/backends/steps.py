@@ -26,7 +26,7 @@ from dualgrad.transforms.transpose import transposed
 
 from . import arrays
 
-ARRAY = Type(FLOAT.dtype, -1)
+ARRAY, COMPLEX = Type(FLOAT.dtype, -1), Type("complex128", -1)
 SHAPE = Type("shape", -1)
 
 
@@ -37,7 +37,7 @@ class Pattern(NamedTuple):
     for each argument that is baked in (exponents).  With ``lift``, directions lead: one
     number for each active argument, the axes to insert after the first so that its
     tangents broadcast like the result's.  With ``reduce``, cotangents are summed back to
-    the arguments' shapes.
+    the arguments' shapes.  ``complex`` says that the linear rest is one over complex numbers.
     """
 
     word: Word
@@ -45,6 +45,7 @@ class Pattern(NamedTuple):
     literals: tuple[Any, ...] = ()
     lift: tuple[int, ...] | None = None
     reduce: bool = False
+    complex: bool = False
 
 
 class Step(NamedTuple):
@@ -68,15 +69,16 @@ class OneWord:
         word, rule = pattern.word, pattern.word.rule
         literals = pattern.literals or (None,) * len(rule.args)
         self.pattern, self.rule = pattern, rule
+        array = COMPLEX if pattern.complex else ARRAY
         self.args = [
-            Var(a, Type(BOOL.dtype, -1) if d == "truth" else ARRAY) if lit is None else const(lit)
+            Var(a, Type(BOOL.dtype, -1) if d == "truth" else array) if lit is None else const(lit)
             for a, lit, d in zip(rule.args, literals, rule.domain or ("real",) * len(rule.args), strict=True)
         ]
         self.params = [a for a in self.args if isinstance(a, Var)]
         self.sources = [a for a, on in zip(self.args, pattern.active, strict=True) if on]
-        self.dots = [Var(f"{a.name}_dot", ARRAY) for a in self.sources]
+        self.dots = [Var(f"{a.name}_dot", array) for a in self.sources]
         params = {"dtype": "float64"} if word.name == "cast" else {}
-        self.let = Let(Var("y", ARRAY), word, tuple(self.args), params)
+        self.let = Let(Var("y", array), word, tuple(self.args), params)
         self.shapes = {dot: Var(f"{a.name}_shape", SHAPE) for a, dot in zip(self.sources, self.dots, strict=True)}
 
     def tangent(self, b: Builder) -> Any:

@@ -97,7 +97,8 @@ class Dual(Number):
         return view(self._primal, argument), (BATCHED[view] if lifted else view)(tangent, argument)
 
     def _own(self) -> None:
-        self._primal, self._linear = self._primal.copy(), self._linear.copy()
+        """Here the tangent takes the dtype of the value: that of ``x + 1j`` is real until it is written."""
+        self._primal, self._linear = self._primal.copy(), self._linear.astype(self._primal.dtype)
 
     def _adopt(self, old: Any, like: Any) -> None:
         lead = like._linear.shape[: like._linear.ndim - like._primal.ndim]

@@ -47,8 +47,19 @@ class Masked(NDArrayOperatorsMixin):
     def copy(self) -> Masked:
         return Masked(self.values.copy(), self.mask.copy())
 
+    def astype(self, dtype: Any) -> Masked:
+        return Masked(self.values.astype(dtype), self.mask.copy())
+
+    @property
+    def real(self) -> Masked:
+        return _Part(self.values.real, self.mask)
+
+    @property
+    def imag(self) -> Masked:
+        return _Part(self.values.imag, self.mask)
+
     def __getitem__(self, index: Any) -> Masked:
-        return Masked(self.values[index], self.mask[index])
+        return type(self)(self.values[index], self.mask[index])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         value = masked(value)
@@ -68,6 +79,17 @@ class Masked(NDArrayOperatorsMixin):
 
     def __dualgrad_apply__(self, name: str, *args: Any) -> Any:
         return _WORDS[name](*args)
+
+
+class _Part(Masked):
+    """The real or imaginary part as a view: what is written there says nothing of the other part, zero or not."""
+
+    __slots__ = ()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        before = self.mask.copy()
+        super().__setitem__(index, value)
+        self.mask |= before
 
 
 def masked(value: Any) -> Masked:
@@ -169,4 +191,4 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{f: _linear(f) for f in (np.reshape, np.transpose, np.broadcast_to, np.expand_dims, np.moveaxis, np.flip,
                                np.swapaxes, np.squeeze, np.array, np.copy, np.cumsum)},
 }  # fmt: skip
-_WORDS = {f.__name__: _linear(f) for f in (arrays.spread, arrays.sum_to, arrays.scatter, arrays.clear)}
+_WORDS = {f.__name__: _linear(f) for f in (arrays.spread, arrays.sum_to, arrays.scatter, arrays.clear, arrays.whole)}

@@ -48,9 +48,11 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     getitem: arrays.getitem_batched,
     np.transpose: arrays.transpose_batched,
     np.reshape: arrays.reshape_batched,
+    arrays.part: arrays.part_batched,
 }
 REALS = (int, float, np.integer, np.floating)
-POWER, ABSOLUTE = WORDS["power"], WORDS["absolute"]
+POWER, ABSOLUTE, SIGN = WORDS["power"], WORDS["absolute"], WORDS["sign"]
+OF_COMPLEX: dict[Word, Callable[[Any], Any]] = {}  # absolute and sign of complex numbers, said with words
 
 
 class Level:
@@ -363,6 +365,12 @@ def store(target: Any, index: Any, value: Any) -> None:
         if value._memory is root and value._chain[:-1] == chain and value._chain[-1] == (getitem, index):
             return  # y[i] += v has written in place already
         value = settled(value)
+        if arrays.is_complex(value) and not arrays.is_complex(target):
+            raise UnsupportedError(
+                "a complex number would be written into a real array",
+                why="its imaginary part would be lost",
+                hint="make the array complex: np.zeros(n, complex), or write x.real",
+            )
         if value._level.depth > root._level.depth:
             promote(root, value)
     if root._memory is None:
@@ -417,6 +425,8 @@ def as_number(values: Any) -> Any:
 def apply(word: Word, *args: Any) -> Any:
     """Let the number of the highest level among ``args`` interpret the word."""
     if word.kind == "discrete":
+        if word is SIGN and arrays.is_complex(args[0]):
+            return OF_COMPLEX[word](args[0])
         return evaluate(word)(*map(plain, args))
     top: Any = None
     ready = []
@@ -430,11 +440,7 @@ def apply(word: Word, *args: Any) -> Any:
     if top is None:
         return evaluate(word)(*ready)
     if word is ABSOLUTE and top.dtype.kind == "c":
-        raise UnsupportedError(
-            "abs of a complex number has no derivative rule yet",
-            why="it is not holomorphic: its derivative is no factor",
-            hint="write np.sqrt(a**2 + b**2) of real numbers a and b",
-        )
+        return OF_COMPLEX[word](top)
     return top._interpret(top._level, word, ready)
 
 

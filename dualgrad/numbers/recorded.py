@@ -8,6 +8,10 @@ A ref names a slot, or a slot seen through views: taking a view needs no entry, 
 cotangent is added to a view of the slot's cotangent.  Memory that is written has a slot of
 its own, and a write is an entry on it: forward it stores a tangent, backward it takes the
 cotangent from there and leaves zero.
+
+A cotangent is of the field, real or complex, of its slot: a real number that meets a complex
+one becomes complex first, by an entry of its own (`Tape.complexified`), whose transpose takes the
+real part.  A tape knows whether complex numbers came to it; only then a sweep asks for them.
 """
 
 from __future__ import annotations
@@ -20,15 +24,30 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.backends.arrays import below, is_basic
+from dualgrad.backends.arrays import below, is_basic, is_complex
 from dualgrad.backends.steps import Pattern, Step, linear_step
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
+from dualgrad.rules.arrays import BETWEEN
 
 from .array import looked, room_for
 from .masked import dense
 from .masked import zeros as masked_zeros
-from .number import BATCHED, OWN, Level, Number, View, apply, bare, caller, exponent_of, operands, refuse, settled
+from .number import (
+    BATCHED,
+    OWN,
+    Level,
+    Number,
+    View,
+    apply,
+    apply_linear,
+    bare,
+    caller,
+    exponent_of,
+    operands,
+    refuse,
+    settled,
+)
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
@@ -54,7 +73,7 @@ STORE = Special("store")
 class Tape(Level):
     """The level of recording numbers, and what they recorded."""
 
-    __slots__ = ("append", "entries", "shapes")
+    __slots__ = ("append", "complex", "entries", "shapes")
 
     def __init__(self, verb: str):
         self.verb, self.careful, self.alive = verb, False, True
@@ -62,6 +81,7 @@ class Tape(Level):
         self.entries: list[Entry] = []
         self.append: Callable[[Entry], None] = self.entries.append
         self.shapes: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
+        self.complex = False
 
     def end(self) -> None:
         """From here on a number of this tape raises when it is used; what raises does not keep the tape alive."""
@@ -75,6 +95,7 @@ class Tape(Level):
 
     def input(self, primal: Any) -> Recorded:
         """A number that stands for an argument."""
+        self.complex = self.complex or primal.dtype.kind == "c"
         return self.emit(INPUT, (primal,), ())
 
     def emit(self, step: Any, out: tuple[Any, ...], refs: tuple[Any, ...]) -> Recorded:
@@ -86,6 +107,13 @@ class Tape(Level):
         new._linear = len(self.entries)
         self.append((step, out[1:], refs))
         return new
+
+    def complexified(self, word: Word, args: Sequence[Any]) -> tuple[Any, ...]:
+        """Refs of the arguments of a complex result; real ones become complex first."""
+        self.complex = True
+        if word.name in BETWEEN:
+            return tuple([a._linear for a in args])
+        return tuple([(a if a.dtype.kind == "c" else complexified(a))._linear for a in args])
 
     def note_shape(self, slot: int, x: Any) -> None:
         """Remember shape and dtype of a slot whose tangent or cotangent may have to be made or broadcast."""
@@ -106,16 +134,22 @@ class Recorded(Number):
         if word.kind == "linear" and not word.elementwise:
             x, *rest = args
             step = _structural(word, len(rest))
-            return tape.emit(step, step.forward(x._primal, *rest), (x._linear,))
+            out = step.forward(x._primal, *rest)
+            refs = (x._linear,) if out[0].dtype.kind != "c" else tape.complexified(word, (x,))
+            return tape.emit(step, out, refs)
         active, literals, values = operands(Recorded, tape, word, args)
         reduce = word.elementwise and _broadcasts(args, active)
         step = step_of(word, active, literals, reduce)
         out = step.forward(*values)
         if not all(active):
             out = captured(out, values, active)
+        if out[0].dtype.kind == "c":
+            refs = tape.complexified(word, [a for a, on in zip(args, active) if on])
+        else:
+            refs = tuple([a._linear for a, on in zip(args, active) if on])
         if reduce:
             tape.note_shape(len(tape.entries), out[0])
-        return tape.emit(step, out, tuple([a._linear for a, on in zip(args, active) if on]))
+        return tape.emit(step, out, refs)
 
     def _alone(self, word: Word) -> Any:
         if self._memory is None or _frozen(self):
@@ -150,6 +184,7 @@ class Recorded(Number):
 
     def _adopt(self, old: Any, like: Any) -> None:
         self._primal = old
+        like._level.complex |= old.dtype.kind == "c"
         self._linear = like._level.slot(ZERO, (old.shape, old.dtype), ())
 
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
@@ -168,11 +203,18 @@ class Recorded(Number):
                 if value.ndim > len(shape):  # assignment ignores leading axes of length one
                     value = np.reshape(value, value.shape[value.ndim - len(shape) :])
                 value = np.broadcast_to(value, shape)
+            if tape.complex and is_complex(place) and not is_complex(value):
+                value = complexified(value)
             ref = value._linear
         place[index] = primal
         slot = self._linear
         tape.note_shape(slot, self._primal)
         tape.append((STORE, (slot, (*chain, (getitem, index))), (ref,)))
+
+
+def complexified(x: Any) -> Any:
+    """A real number as a complex one."""
+    return apply_linear(WORDS["whole"], x, "real")
 
 
 def _refuse_duplicates(index: Any, shape: tuple[int, ...]) -> None:
@@ -209,10 +251,11 @@ def pattern_of(step: Step) -> Pattern:
     return _PATTERNS[id(step)]
 
 
-def _lifted(step: Step) -> Step:
-    """The step for cotangents with a leading axis; its residuals are the same."""
+def _suited(step: Step, lifted: bool, complex: bool) -> Step:
+    """The step for cotangents with a leading axis, or for complex ones; its residuals are the same."""
     pattern = pattern_of(step)
-    return linear_step(pattern._replace(lift=(0,) * sum(pattern.active)))
+    lift = (0,) * sum(pattern.active) if lifted else pattern.lift
+    return linear_step(pattern._replace(lift=lift, complex=complex))
 
 
 def _broadcasts(args: list[Any], active: tuple[bool, ...]) -> bool:
@@ -265,7 +308,7 @@ def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Call
                 return tape.emit(step, step.forward(a, float(other)), (self._linear,))
             if kind is Recorded and other._level is tape and (other._memory is None or _frozen(other)):
                 b = other._primal
-                if a.shape == b.shape:
+                if a.shape == b.shape and a.dtype is b.dtype:
                     step = steps[BOTH]
                     out = step.forward(a, b)
                     new = _new(Recorded)  # `emit`, without a call
@@ -340,8 +383,8 @@ def pull(
                 sweep.take(*residuals, *refs)
         elif step is not INPUT:
             cts[k] = None
-            if lead is not None and type(step) is Step:
-                step = _lifted(step)
+            if (lead is not None or tape.complex) and type(step) is Step:
+                step = _suited(step, lead is not None, tape.complex and is_complex(ct))
             for ref, c in zip(refs, step.pull(*residuals, ct)):
                 if type(ref) is int:
                     old = cts[ref]

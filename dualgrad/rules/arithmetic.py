@@ -35,6 +35,10 @@ def _type_of_cast(types: list[Type], params: dict[str, Any]) -> Type:
     return Type(params["dtype"], types[0].rank)
 
 
+def _text_of_conj(args: list[str], params: dict[str, Any], types: list[Type]) -> str:
+    return f"conj({args[0]})" if types[0].rank < 0 else f"{args[0]}.conjugate()"
+
+
 # Linear, bilinear, quotient
 
 arithmetic("add(a, b)", "linear", "{0} + {1}", "da + db", a="ct", b="ct", precedence=10, ufunc=np.add)
@@ -46,6 +50,7 @@ arithmetic(
     "div(a, b)", "quotient", "{0} / {1}", "(da - y*db)/b", a="ct/b", precedence=20, infer=floating, ufunc=np.divide,
     domain=("real", "nonzero"),
 )  # fmt: skip
+arithmetic("conj(a)", "linear", _text_of_conj, "conj(da)", a="conj(ct)", infer=like_first, ufunc=np.conjugate)
 arithmetic("cast(a)", "linear", _text_of_cast, "cast(da)", a="cast(ct)", infer=_type_of_cast)
 
 # Selection: the tangent of what was selected; ties split it equally

@@ -5,7 +5,8 @@ linear in ``x``, and its transpose spreads the cotangent over the shape ``x`` ha
 has a twin ``<word>_batched`` that does the same where the first argument has one more leading
 axis (directions, cotangents, Taylor orders), so that no rule ever counts axes.
 
-The functions that the texts name are in `dualgrad.backends.arrays`.
+Transposes are plain ones; where other arguments are complex, transposition conjugates them
+(`dualgrad.transforms.transpose`).  The functions that the texts name are in `dualgrad.backends.arrays`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ PAIRS: list[tuple[str, str, str]] = [
     ("untranspose(x, axes)", "untranspose({0}, {1})", "transpose(ct, axes)"),
     ("astype(x, dtype)", "{0}.astype({1})", "astype_back(ct, dtype)"),
     ("astype_back(x, dtype)", "{0}", "astype(ct, dtype)"),
+    # Real and imaginary parts ("real", "imag"), and the complex number that has only that part.
+    ("part(x, which)", "part({0}, {1})", "whole(ct, which)"),
+    ("whole(x, which)", "whole({0}, {1})", "part(ct, which)"),
     ("getitem(x, index)", "{0}[{1}]", "scatter(ct, index, x_shape)"),
     ("scatter(x, index, shape)", "scatter({0}, {1}, {2})", "getitem(ct, index)"),
     ("clear(x, index)", "clear({0}, {1})", "clear(ct, index)"),
@@ -48,6 +52,10 @@ PAIRS: list[tuple[str, str, str]] = [
     ("correlated(x, kernel)", "correlated({0}, {1})", "convolved(ct, kernel)"),
     ("correlated_by(kernel, x)", "correlated_by({0}, {1})", "correlated_by(ct, x)"),
 ]
+
+# Words that lead from real to complex numbers or back by themselves, not by what they meet.
+BETWEEN = {"part", "whole"}
+BETWEEN |= {f"{name}_batched" for name in BETWEEN}
 
 
 def _declare(header: str, text: str, transpose: str) -> None:

@@ -5,6 +5,9 @@ head of its block; the linear statements follow in reverse order.  A loop become
 loop reversed, a load an accumulation, a store a load that leaves zero.  No elementary
 function has a case here: in a linear program they are coefficients.
 
+The transpose is the adjoint under the real inner product Re<a, b>: a complex coefficient
+enters it conjugated, here and nowhere else.  Rules state the plain transpose.
+
 The result is written in surface form, cotangents being variables that are added to;
 single assignment turns them into sums and carries.
 """
@@ -153,7 +156,9 @@ class Transposition:
     def contributions(self, s: Let, ct: Any, b: Builder) -> Iterator[tuple[Atom, Atom | None]]:
         """For each linear argument of a let, what its cotangent gains."""
         rule = s.word.rule
-        env: dict[str, Any] = dict(zip(rule.args, s.args, strict=True))
+        env: dict[str, Any] = {
+            a: v if self.is_linear(v) else conjugated(v, b) for a, v in zip(rule.args, s.args, strict=True)
+        }
         env |= {f"{a}_shape": self.like.get(v) for a, v in zip(rule.args, s.args, strict=True) if isinstance(v, Var)}
         env["ct"] = ct
         for name, arg in zip(rule.args, s.args, strict=True):
@@ -196,3 +201,10 @@ class Transposition:
             seeds = [(getattr(j, side), self.bars[j.out]) for j in joins]
             self.block(old, seeds, Builder(block, s.line))
         b.block.append(new)
+
+
+def conjugated(atom: Atom, b: Builder) -> Atom:
+    """The conjugate of a coefficient; a real one is its own."""
+    if not atom.type.dtype.startswith("complex"):
+        return atom
+    return Const(atom.value.conjugate(), atom.type) if isinstance(atom, Const) else b.conj(atom)

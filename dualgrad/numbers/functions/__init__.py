@@ -8,6 +8,7 @@ from dualgrad.numbers.number import Number
 
 from . import (  # noqa: F401  (each enters its functions)
     choosing,
+    complex,
     contractions,
     moving,
     products,

@@ -12,6 +12,7 @@ from dualgrad.backends.arrays import axes_of
 from dualgrad.core.words import WORDS
 
 from ..number import apply
+from .complex import conj, squared
 from .contractions import EINSUM
 from .making import operand, strong
 from .reducing import root
@@ -55,7 +56,7 @@ def inner(a: Any, b: Any) -> Any:
 
 @means(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
-    return apply(WORDS["matmul"], np.conj(np.ravel(operand(a))), np.ravel(operand(b)))
+    return apply(WORDS["matmul"], conj(np.ravel(operand(a))), np.ravel(operand(b)))
 
 
 @means(np.outer, np.linalg.outer)
@@ -86,7 +87,7 @@ def _along(subscripts: str, conjugate: bool = False) -> Callable[..., Any]:
         a, b = operand(a), operand(b)
         if axis != -1:
             a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-        return np.einsum(subscripts, np.conj(a) if conjugate and a.dtype.kind == "c" else a, b)
+        return np.einsum(subscripts, conj(a) if conjugate else a, b)
 
     return product
 
@@ -130,8 +131,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 @means(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    a, v = operand(a), np.flip(operand(v))
-    v = np.conj(v) if v.dtype.kind == "c" else v
+    a, v = operand(a), conj(np.flip(operand(v)))
     if len(v) > len(a):
         return _cut(v, a, mode, len(a) // 2)
     return _cut(a, v, mode, (len(v) - 1) // 2)
@@ -154,7 +154,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """The 2-norm; zero at zero, and so is its derivative there."""
     if not (ord is None or ord == 2 and (x.ndim == 1 or isinstance(axis, int))):
         raise unsupported(f"np.linalg.norm with ord={ord!r}")
-    return root(np.sum(np.absolute(x) ** 2 if x.dtype.kind == "c" else x * x, axis, keepdims=keepdims))
+    return root(np.sum(squared(x), axis, keepdims=keepdims))
 
 
 VECDOT, MATVEC, VECMAT = _along("...i,...i->...", True), _along("...ij,...j->...i"), _along("...i,...ij->...j", True)

@@ -12,6 +12,7 @@ from dualgrad.backends.arrays import axes_of
 from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
+from .complex import squared
 from .table import FUNCTIONS, METHODS, REDUCTIONS, means
 from .values import astype
 
@@ -36,7 +37,7 @@ def _count(x: Any, axis: Any) -> int:
 def var(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     x = x if dtype is None else astype(x, dtype)
     centred = x - mean(x, axis, keepdims=True)
-    return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+    return sum(squared(centred), axis, keepdims=keepdims) / (_count(x, axis) - ddof)
 
 
 @means(np.std, method=True)

@@ -12,7 +12,6 @@ from dualgrad.core.words import WORDS
 from ..number import apply, plain
 from .reducing import root
 from .table import COMPOSED
-from .values import real
 
 
 def _times(factor: float) -> Callable[..., Any]:
@@ -21,7 +20,6 @@ def _times(factor: float) -> Callable[..., Any]:
 
 COMPOSED |= {
     np.positive: lambda x: x.copy(),
-    np.conjugate: real,
     np.fabs: np.absolute,
     np.float_power: lambda a, b: apply(WORDS["power"], a, b),
     np.hypot: lambda a, b: root(a * a + b * b, (plain(a) == 0) & (plain(b) == 0)),

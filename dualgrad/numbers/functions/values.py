@@ -1,7 +1,8 @@
-"""Dtypes, parts of complex numbers, and what only the value of a number says."""
+"""Dtypes, and what only the value of a number says."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,21 +11,20 @@ import numpy as np
 from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain, store
-from .table import METHODS, means, unsupported
-
-
-@means(np.real)
-def real(x: Any) -> Any:
-    if x.dtype.kind == "c":
-        raise unsupported("np.real of complex numbers")
-    return x
+from .complex import real, whole
+from .table import METHODS
 
 
 def astype(x: Any, dtype: Any, **options: Any) -> Any:
-    """Floats of another precision; integers and booleans are values without derivative."""
+    """Floats of another precision, or complex; integers and booleans are values without derivative."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "fc":
         return plain(x).astype(dtype)
+    if dtype.kind == "c" and x.dtype.kind != "c":
+        x = whole(x)
+    elif dtype.kind != "c" and x.dtype.kind == "c":
+        warnings.warn("Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, 2)
+        x = real(x)
     return x.copy() if dtype == x.dtype else apply_linear(WORDS["astype"], x, dtype)
 
 
@@ -35,9 +35,6 @@ def _of_value(name: str) -> Callable[..., Any]:
 METHODS |= {
     "__round__": lambda self, digits=0: np.round(plain(self), digits),
     "astype": astype,
-    "conj": real,
-    "conjugate": real,
-    "real": property(real),
     "fill": lambda self, value: store(self, ..., value),
     **{name: _of_value(name) for name in (
         "argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted",
