@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sub": lambda a, b: a - b,
     "neg": lambda a: -a,
     "move": lambda a: a,
+    "conj": lambda a: a,
     "cast": lambda a: a,
     "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b,

@@ -252,14 +252,6 @@ def test_a_function_that_returns_none_gives_what_it_wrote():
     assert np.array_equal(dg.jacobian(g)(x), [[1, 0], [3, 2]]) and np.array_equal(x, [2, 3])
 
 
-def test_forward_mode_takes_complex_numbers():
-    z = np.array([1 + 2j, 0.5 - 1j])
-    out, dot = dg.jvp(lambda z: np.exp(z) * z, (z,), (np.ones(2) * 1j,))
-    np.testing.assert_allclose(dot, 1j * np.exp(z) * (1 + z))
-    with pytest.raises(dg.UnsupportedError, match="complex numbers in reverse mode"):
-        dg.vjp(np.exp, z)
-
-
 def test_the_callers_memory_may_change_after_the_call():
     x, w = np.array([1.0, 2.0]), np.array([3.0, 4.0])
     _, pullback = dg.vjp(lambda x: np.sum(w * x * x), x)

@@ -42,15 +42,3 @@ def test_source_shows_the_generated_text():
     assert "def grad_energy(x):" in dg.source(dg.grad(energy), X)
     with pytest.raises(dg.ArgumentError, match="no compiled derivative"):
         dg.source(np.sin)
-
-
-@pytest.mark.parametrize(
-    ("f", "text"),
-    [
-        (lambda x: np.abs(x * 1j), "abs of a complex number"),
-        (lambda x: x * 1j, "complex numbers in reverse mode"),
-    ],
-)
-def test_complex_numbers_are_refused_where_their_derivative_would_be_wrong(f, text):
-    with pytest.raises(dg.UnsupportedError, match=text):
-        dg.vjp(f, 2.0)[1](1.0)

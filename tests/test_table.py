@@ -69,7 +69,14 @@ scalar = oracles.scalar
 
 
 def inner(a, b):
-    return sum(float(np.sum(np.asarray(x) * y)) for x, y in zip(a, b, strict=True))
+    return sum(float(np.sum(np.conj(x) * y).real) for x, y in zip(a, b, strict=True))
+
+
+def random_like(x, rng, lead=()):
+    """A random value of the shape and field of ``x``."""
+    shape = (*lead, *np.shape(x))
+    v = rng.normal(size=shape)
+    return scalar(v + 1j * rng.normal(size=shape) if np.iscomplexobj(x) else v)
 
 
 # A row is written with words of the table
@@ -170,7 +177,7 @@ def test_jvp_and_transposes_of_a_row_are_sympys_derivative_times_the_tangent(wor
     y = oracles.FUNCTIONS[word.name](*truths, *xs)
     slopes = [sympy.diff(y, x) for x in xs]
     env = dict(zip(word.rule.args, [*truths, *xs], strict=True)) | {"y": y, "ct": ct} | {d.name: d for d in dots}
-    env |= {name: lambda a: a for name in ("move", "cast")}
+    env |= {name: lambda a: a for name in ("move", "cast", "conj")}
     pairs = [(word.rule.jvp, sum(s * d for s, d in zip(slopes, dots, strict=True)))]
     pairs += [(text, slopes[names.index(a)] * ct) for a, text in word.rule.transposes.items()]
     for text, wanted in pairs:
@@ -419,6 +426,11 @@ def structural_cases():
         yield "cumsum_back", X, (axis,)
     yield "cumsum", X[0, 0], (None,)
     yield "cumsum_back", X[0, 0], (None,)
+    for which in ("real", "imag"):
+        yield "part", X * (1 + 2j), (which,)
+        yield "part", np.array(1 + 2j), (which,)
+        yield "whole", X, (which,)
+        yield "whole", np.float64(0.5), (which,)
     yield "astype", X.astype(np.float32), (np.dtype(float),)
     yield "astype_back", X, (np.dtype(float),)
     for left, right in PRODUCTS:
@@ -452,6 +464,8 @@ NUMPY = {
     "broadcast_to": np.broadcast_to,
     "cumsum": np.cumsum,
     "astype": np.ndarray.astype,
+    "part": getattr,
+    "whole": lambda x, which: x * (1 + 0j if which == "real" else 1j),
     "matmul_left": np.matmul,
     "matmul_right": lambda b, a: np.matmul(a, b),
     "contract": lambda x, other, letters, others, out: np.einsum(f"{letters},{others}->{out}", x, other),
@@ -485,7 +499,7 @@ def first_active(word):
 @each_case
 def test_a_structural_word_is_numpys_and_its_own_tangent(name, x, rest, rng):
     word = WORDS[name]
-    dot = scalar(rng.normal(size=np.shape(x)))
+    dot = random_like(x, rng)
     value, tangent = jvp_step(Pattern(word, first_active(word)))(x, *rest, dot)
     np.testing.assert_allclose(value, NUMPY[name](x, *rest), rtol=1e-14, atol=1e-14)
     np.testing.assert_allclose(tangent, NUMPY[name](dot, *rest), rtol=1e-14, atol=1e-14)
@@ -497,7 +511,7 @@ def test_the_pull_of_a_structural_word_is_its_adjoint(name, x, rest, rng):
     word = WORDS[name]
     step = linear_step(Pattern(word, first_active(word)))
     y, *residuals = step.forward(x, *rest)
-    dot, ct = scalar(rng.normal(size=np.shape(x))), scalar(rng.normal(size=np.shape(y)))
+    dot, ct = random_like(x, rng), random_like(y, rng)
     (back,) = step.pull(*residuals, ct)
     assert np.shape(back) == np.shape(x)
     assert inner([back], [dot]) == pytest.approx(inner([ct], [step.push(*residuals, dot)]), rel=1e-11, abs=1e-12)
@@ -509,7 +523,7 @@ def test_directions_cotangents_and_orders_lead_through_a_structural_word(name, x
     pattern = Pattern(word, first_active(word), (), (0,))
     halves, single = linear_step(pattern), linear_step(Pattern(word, first_active(word)))
     y, *residuals = halves.forward(x, *rest)
-    dots, cts = rng.normal(size=(N, *np.shape(x))), rng.normal(size=(N, *np.shape(y)))
+    dots, cts = random_like(x, rng, (N,)), random_like(y, rng, (N,))
     wanted = np.stack([NUMPY[name](scalar(d), *rest) for d in dots])
     pushed = [jvp_step(pattern)(x, *rest, dots)[1], halves.push(*residuals, dots)]
     pushed.append(jet_step(Pattern(word, first_active(word)))(dots, *rest))

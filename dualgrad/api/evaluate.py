@@ -171,7 +171,7 @@ def fresh(x: Any, dtype: Any = None) -> Any:
     """A result that shares no memory with anything: writable, C-contiguous."""
     x = bare(dense(x))
     if dtype is not None and x.dtype != dtype:
-        x = x.astype(dtype)
+        x = (x.real if x.dtype.kind == "c" != dtype.kind else x).astype(dtype)
     return x.copy() if type(x) is ndarray else x
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -12,9 +11,10 @@ import numpy as np
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.numbers.dual import Dual
 from dualgrad.numbers.masked import Masked, seeded
-from dualgrad.numbers.number import Level, bare, make
+from dualgrad.numbers.number import Level, bare, make, plain
 
 from .evaluate import Call, fresh, has_nan, strip, value_at, zeros_beside
+from .fields import Basis, check_fields, largest, require_holomorphic
 from .route import is_kernel, kernel_route
 
 
@@ -108,7 +108,13 @@ def pushforward(f: Callable[..., Any]) -> Callable[[Sequence[Any], Sequence[Any]
 
 
 def jacfwd(
-    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None, executor: Any = None
+    f: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    holomorphic: bool = False,
+    chunk: int | None = None,
+    executor: Any = None,
 ) -> Callable[..., Any]:
     """The Jacobian by forward mode: one evaluation with a direction for every entry of the arguments.
 
@@ -122,26 +128,33 @@ def jacfwd(
            [0., 4.]])
     """
     if is_kernel(f):
-        return kernel_route("jacobian", f, argnums=argnums, mode="fwd", chunk=chunk, executor=executor)
+        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
+        return kernel_route("jacobian", f, argnums=argnums, mode="fwd", **options)
 
     @wraps(f, updated=())
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         call = Call("jacfwd", f, args, argnums, kwargs)
-        return columns(call, has_aux, chunk, executor)
+        return columns(call, has_aux, chunk, executor, holomorphic)
 
     return jacobian
 
 
-def columns(call: Call, has_aux: bool = False, chunk: int | None = None, executor: Any = None) -> Any:
+def columns(
+    call: Call, has_aux: bool = False, chunk: int | None = None, executor: Any = None, holomorphic: bool = False
+) -> Any:
     """The Jacobian of a call, column by column."""
-    todo = pieces(sum(p.size for p in call.primals), chunk) or [range(0)]
+    basis = Basis(call.primals, holomorphic)
+    todo = pieces(basis.size, chunk) or [range(0)]
     if executor is None:
-        results = [_piece(call, piece, has_aux) for piece in todo]
+        results = [_piece(call, basis, piece, has_aux) for piece in todo]
     else:
-        results = [w.result() for w in [executor.submit(_piece, call, piece, has_aux) for piece in todo]]
+        results = [w.result() for w in [executor.submit(_piece, call, basis, piece, has_aux) for piece in todo]]
     structure, outs, _, aux = results[0]
+    check_fields(call.verb, call.primals, outs, holomorphic)
     dots = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*(r[2] for r in results))]
-    blocks = [call.pack(_split(call.primals, d, o)) for d, o in zip(dots, outs)]
+    if holomorphic:
+        _check_along_i(call, dots, has_aux)
+    blocks = [call.pack(_split(basis, d, o)) for d, o in zip(dots, outs)]
     found = unflatten(structure, blocks)
     return (found, aux) if has_aux else found
 
@@ -152,27 +165,24 @@ def pieces(total: int, chunk: int | None) -> list[range]:
     return [range(k, min(k + chunk, total)) for k in range(0, total, chunk)]
 
 
-def _piece(call: Call, piece: range, has_aux: bool) -> Any:
-    seeds = unit_seeds([p.shape for p in call.primals], [p.dtype for p in call.primals], piece)
+def _piece(call: Call, basis: Basis, piece: range, has_aux: bool) -> Any:
+    seeds = basis.seeds(piece)
     return forward(call, seeds, lambda: [Masked(s, s != 0) for s in seeds], (len(piece),), has_aux)
 
 
-def unit_seeds(shapes: list[Any], dtypes: list[Any], piece: range) -> list[Any]:
-    """Rows ``piece`` of the identity over all leaves, cut into leaves."""
-    seeds, start = [], 0
-    for shape, dtype in zip(shapes, dtypes):
-        seed = np.eye(len(piece), math.prod(shape), piece.start - start, dtype)
-        seeds.append(seed.reshape(len(piece), *shape))
-        start += math.prod(shape)
-    return seeds
-
-
-def _split(primals: list[Any], dots: Any, out: Any) -> list[Any]:
+def _split(basis: Basis, dots: Any, out: Any) -> list[Any]:
     """Directions to the end, one block for each leaf of the arguments."""
-    start, blocks = 0, []
-    for p in primals:
-        block = np.moveaxis(dots[start : start + p.size], 0, -1)
+    blocks = []
+    for k, p in enumerate(basis.leaves):
+        block = np.moveaxis(basis.block(dots, k), 0, -1)
         shape = (*np.shape(out), *p.shape)
         blocks.append(fresh(np.reshape(block, shape)) if shape else block[0])
-        start += p.size
     return blocks
+
+
+def _check_along_i(call: Call, dots: list[Any], has_aux: bool) -> None:
+    """Along i in all entries at once the derivative must be i times the sum of the columns."""
+    seeds = [np.full(p.shape, 1j, p.dtype)[()] for p in call.primals]
+    along_i = forward(call, seeds, lambda: [seeded(s) for s in seeds], (), has_aux)[2]
+    bound = largest([np.sum(np.abs(plain(d)), 0) for d in dots])
+    require_holomorphic(call.verb, along_i, [np.sum(d, 0) for d in dots], bound)

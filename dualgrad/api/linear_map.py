@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import unflatten
 from dualgrad.core.errors import StructureError
 from dualgrad.core.program import Program
 from dualgrad.numbers.masked import seeded
+from dualgrad.numbers.number import plain
 from dualgrad.numbers.recorded import push
 
-from .evaluate import fresh, has_nan, zeros_beside
+from .evaluate import fitting, fresh, has_nan, zeros_beside
 
 if TYPE_CHECKING:
     from .reverse import Recording
@@ -31,6 +33,9 @@ class _Matrix:
     def _flat(self, v: Any) -> Any:
         raise NotImplementedError
 
+    def _complex_dense(self) -> Any:
+        raise NotImplementedError
+
     def __matmul__(self, v: Any) -> Any:
         """Product with a flat vector, or with a matrix column by column."""
         v = v if getattr(type(v), "__dualgrad_number__", False) else np.asarray(v)
@@ -42,7 +47,15 @@ class _Matrix:
         return np.stack(columns, 1) if columns else np.zeros((self.shape[0], 0))
 
     def to_dense(self) -> Any:
-        """The (transposed) Jacobian as a matrix."""
+        """The (transposed) Jacobian as a matrix; where numbers are complex, the transpose is the adjoint.
+
+        Raises
+        ------
+        StructureError
+            Where the map of complex numbers is linear over the real numbers only: then no matrix is it.
+        """
+        if self.dtype.kind == "c":
+            return self._complex_dense()
         if self.shape[0] < self.shape[1]:
             return self.T.to_dense().T
         return self @ np.eye(self.shape[1], dtype=self.dtype)
@@ -65,14 +78,18 @@ class LinearMap(_Matrix):
     ``lin(*tangents)`` gives the tangent of the result, ``lin.T(ct)`` a tuple with one
     cotangent for each primal.  As a matrix it has one row for each entry of the result and one
     column for each entry of the arguments, both flattened in order.
+
+    Where numbers are complex, the map is linear over the real numbers, and ``lin.T`` is its adjoint
+    under ``Re(sum(conj(a)*b))``.
     """
 
     def __init__(self, recording: Recording, name: str):
         self.recording, self.name = recording, name
-        self.rows = [np.shape(v) for v in recording.values]
-        self.columns = [p.shape for p in recording.call.primals]
-        self.shape = sum(map(math.prod, self.rows)), sum(map(math.prod, self.columns))
-        self.dtype = np.result_type(float if not self.rows else np.float32, *(p.dtype for p in recording.call.primals))
+        self.rows = recording.values
+        self.columns = recording.call.primals
+        self.shape = sum(map(np.size, self.rows)), sum(map(np.size, self.columns))
+        fields = [p.dtype for p in self.columns] + [v.dtype for v in self.rows if is_complex(v)]
+        self.dtype = np.result_type(float if not self.rows else np.float32, *fields)
 
     def __call__(self, *tangents: Any) -> Any:
         return unflatten(self.recording.structure, self._push(self.recording.call.match(tangents)))
@@ -87,6 +104,21 @@ class LinearMap(_Matrix):
 
     def _flat(self, v: Any) -> Any:
         return _joined(self._push(_cut(v, self.columns)))
+
+    def _complex_dense(self) -> Any:
+        real = np.zeros((), self.dtype).real.dtype
+        matrix = self @ np.eye(self.shape[1], dtype=real)
+        by_complex = np.concatenate([np.full(np.size(p), is_complex(p)) for p in self.columns])
+        if by_complex.any():  # along i it must be i times what it is along 1
+            along_i = self._push([np.full(p.shape, 1j if is_complex(p) else 0, p.dtype)[()] for p in self.columns])
+            gap, size = _joined(along_i) - 1j * (matrix @ by_complex), np.abs(plain(matrix)) @ by_complex
+            if np.any(np.abs(plain(gap)) > 1e-6 * size):
+                raise StructureError(
+                    f"{self!r} has no complex matrix",
+                    why="it is linear over the real numbers only, as conj, abs and real parts are",
+                    hint="apply it to vectors, or differentiate by real and imaginary parts",
+                )
+        return matrix
 
     @property
     def T(self) -> Transposed:
@@ -117,6 +149,9 @@ class Transposed(_Matrix):
         with np.errstate(all="ignore"):
             return _joined(self.T.recording.pull(_cut(v, self.T.rows)))
 
+    def _complex_dense(self) -> Any:
+        return np.conj(self.T.to_dense()).T
+
     @cached_property
     def program(self) -> Program:
         """The transposed program."""
@@ -128,12 +163,15 @@ class Transposed(_Matrix):
         return f"<transpose of {self.T!r:.80}>"
 
 
-def _cut(v: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
-    """A flat vector in pieces of these shapes."""
+def _cut(v: Any, leaves: list[Any]) -> list[Any]:
+    """A flat vector in pieces like the leaves."""
     pieces, start = [], 0
-    for shape in shapes:
+    for leaf in leaves:
+        shape = np.shape(leaf)
         stop = start + math.prod(shape)
         piece = np.reshape(v[start:stop], shape)
+        if is_complex(leaf) != is_complex(v):
+            piece = fitting(piece, leaf, "a piece of the vector")
         pieces.append(piece if shape else piece[()])
         start = stop
     return pieces

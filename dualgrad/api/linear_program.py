@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
+from dualgrad.backends.arrays import is_complex, part
 from dualgrad.core.build import Builder
-from dualgrad.core.program import Atom, Const, Program, Type, Var
+from dualgrad.core.program import Atom, Const, Program, Type, Var, const
 from dualgrad.core.words import WORDS, Word
 from dualgrad.numbers.array import looked
 from dualgrad.numbers.calls import Call, Part
@@ -71,7 +72,7 @@ class _Rebuild:
                 inputs.append(dot)
                 self.values.append(dot)
             elif step is ZERO:
-                self.values.append(Const(0.0, Type("float64")))
+                self.values.append(const(0j if residuals[1].kind == "c" else 0.0))
             elif step is COPY:
                 self.values.append(self.read(refs[0]))
             elif step is STORE:
@@ -116,6 +117,8 @@ class _Rebuild:
             isinstance(value, ndarray) and value.ndim == 0 and value.dtype.kind == "f"
         ):
             return Const(float(value), Type("float64"))
+        if is_complex(value) and np.ndim(value) == 0:
+            return Const(complex(value), Type("complex128"))
         if not isinstance(value, ndarray):
             return Const(Written(value), STATIC)
         if id(value) not in self.constants:
@@ -136,14 +139,22 @@ class _Rebuild:
     def store(self, slot: int, chain: tuple[Any, ...], ref: Any) -> None:
         """``slot[chain] = value`` as a new value of the slot."""
         shape = self.recording.tape.shapes[slot][0]
+        parts = [argument for view, argument in chain if view is part]
+        chain = tuple(step for step in chain if step[0] is not part)
         index = chain[0][1]
         if len(chain) > 1:  # the place as one index into the flat memory
             index = np.unravel_index(looked(np.arange(math.prod(shape)).reshape(shape), chain), shape)
         at = Const(Written(index), STATIC)
-        old = self.values[slot]
+        old, new = self.values[slot], None if ref is None else self.read(ref)
+        for which in parts:  # a write to one part of complex numbers leaves the other
+            new = None if new is None else self.b.whole(new, Const(Written(which), STATIC))
+            other = Const(Written("imag" if which == "real" else "real"), STATIC)
+            if not isinstance(old, Const):
+                rest = self.b.whole(self.b.part(self.b.getitem(old, at), other), other)
+                new = rest if new is None else self.b.add(new, rest)
         kept = old if isinstance(old, Const) else self.b.emit(WORDS["clear"], old, at)
-        if ref is not None:
-            kept = self.b.add(kept, self.b.emit(WORDS["scatter"], self.read(ref), at, Const(Written(shape), STATIC)))
+        if new is not None:
+            kept = self.b.add(kept, self.b.emit(WORDS["scatter"], new, at, Const(Written(shape), STATIC)))
         self.values[slot] = kept
 
 
@@ -179,7 +190,7 @@ def transposed_program(recording: Recording, program: Program) -> Program:
 def _shapes(recording: Recording, program: Program) -> dict[Var, Any]:
     """The shape of each variable, by running the program on its constants and zeros."""
     constants = constants_of(recording)
-    tangents = [np.zeros(p.shape) for p in recording.call.primals]
+    tangents = [np.zeros(p.shape, p.dtype) for p in recording.call.primals]
     values: dict[Any, Any] = dict(zip(program.params, [*constants, *tangents], strict=True))
     for s in program.body:
         args = [values[a] if isinstance(a, Var) else getattr(a.value, "value", a.value) for a in s.args]

@@ -22,6 +22,7 @@ def jacobian(
     has_aux: bool = False,
     *,
     mode: str = "auto",
+    holomorphic: bool = False,
     chunk: int | None = None,
     executor: Any = None,
 ) -> Callable[..., Any]:
@@ -37,6 +38,8 @@ def jacobian(
     mode : {"auto", "fwd", "rev"}
         By columns (`jacfwd`) or by rows (`jacrev`); "auto" takes rows where the result has fewer
         entries than the arguments.
+    holomorphic : bool
+        The function takes complex numbers to complex numbers, and has a complex derivative.
     chunk : int, optional
         At most so many directions or cotangents at once.
     executor : optional
@@ -46,12 +49,15 @@ def jacobian(
     -------
     callable
         Its results have the shape ``out.shape + in.shape``, in the containers of the result, and in those
-        of the arguments inside; with aux if ``has_aux``.
+        of the arguments inside; with aux if ``has_aux``.  By a complex argument of a real result the entry is
+        the gradient ``∂f/∂x + i ∂f/∂y``.
 
     Raises
     ------
     ArgumentError
         Where there is nothing to differentiate by, or the mode is unknown.
+    StructureError
+        For a complex result of complex arguments without ``holomorphic=True``, and where that is not true.
 
     Examples
     --------
@@ -63,32 +69,41 @@ def jacobian(
     if mode not in ("auto", "fwd", "rev"):
         raise ArgumentError(f"jacobian: mode={mode!r}", hint='modes are "auto", "fwd" and "rev"')
     if is_kernel(f):
-        return kernel_route("jacobian", f, argnums=argnums, mode=mode, chunk=chunk, executor=executor)
+        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
+        return kernel_route("jacobian", f, argnums=argnums, mode=mode, **options)
     if mode == "fwd":
-        return jacfwd(f, argnums, has_aux, chunk=chunk, executor=executor)
+        return jacfwd(f, argnums, has_aux, holomorphic=holomorphic, chunk=chunk, executor=executor)
     if mode == "rev":
-        return jacrev(f, argnums, has_aux, chunk=chunk)
+        return jacrev(f, argnums, has_aux, holomorphic=holomorphic, chunk=chunk)
 
     @wraps(f, updated=())
     def matrix(*args: Any, **kwargs: Any) -> Any:
         call = Call("jacobian", f, args, argnums, kwargs)
         inputs = sum(p.size for p in call.primals)
-        if inputs <= 1 or executor is not None or any(p.dtype.kind == "c" for p in call.primals):
-            return columns(call, has_aux, chunk, executor)
+        if inputs <= 1 or executor is not None:
+            return columns(call, has_aux, chunk, executor, holomorphic)
         with np.errstate(all="ignore"):
             recording = Recording(call, has_aux)
             if sum(map(np.size, recording.values)) < inputs:
-                found = rows(recording, chunk)
+                found = rows(recording, chunk, holomorphic)
                 return (found, recording.aux) if has_aux else found
-        return columns(call, has_aux, chunk)
+        return columns(call, has_aux, chunk, None, holomorphic)
 
     return matrix
 
 
 def hessian(
-    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None
+    f: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    holomorphic: bool = False,
+    chunk: int | None = None,
 ) -> Callable[..., Any]:
     """The Hessian, forward over reverse; of shape ``out.shape + in.shape + in.shape``.
+
+    Parameters, results and errors as of `jacobian`.  A real function of complex arguments has no complex Hessian:
+    `hvp` gives its products.
 
     Examples
     --------
@@ -98,8 +113,10 @@ def hessian(
            [2., 0.]])
     """
     if is_kernel(f):
-        return kernel_route("hessian", f, argnums=argnums, chunk=chunk)
-    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux, chunk=chunk)
+        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk}
+        return kernel_route("hessian", f, argnums=argnums, **options)
+    slope = jacrev(f, argnums, has_aux, holomorphic=holomorphic)
+    return jacfwd(slope, argnums, has_aux, holomorphic=holomorphic, chunk=chunk)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

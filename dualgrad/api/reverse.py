@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -10,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import flatten, unflatten
-from dualgrad.core.errors import StructureError, UnsupportedError
+from dualgrad.core.errors import StructureError
 from dualgrad.numbers.masked import Masked, seeded
-from dualgrad.numbers.number import bare
+from dualgrad.numbers.number import bare, plain
 from dualgrad.numbers.recorded import Recorded, Tape, pull
 
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
-from .forward import pieces, unit_seeds
+from .fields import Basis, check_fields, largest, require_holomorphic
+from .forward import pieces
 from .linear_map import LinearMap
 from .route import is_kernel, kernel_route, value_of
 
@@ -31,12 +32,12 @@ class Recording:
         self.call = call
         self.tape = tape = Tape(call.verb)
         try:
-            out, aux = call.run([tape.input(real(call.verb, p)) for p in call.primals], has_aux)
+            out, aux = call.run([tape.input(p) for p in call.primals], has_aux)
             leaves, self.structure = flatten(out)
             self.values, self.refs = [], []
             for x in map(bare, leaves):
                 active = type(x) is Recorded and x._level is tape
-                self.values.append(real(call.verb, x._primal) if active else value_at(x, tape))
+                self.values.append(x._primal if active else value_at(x, tape))
                 self.refs.append(x._linear if active else None)
             self.aux = strip(aux, tape) if has_aux else None
         finally:
@@ -51,11 +52,8 @@ class Recording:
             return [ct.copy()]  # the usual case
         if has_nan(found):
             found = self.sweep(careful or [seeded(ct) for ct in cts], lead, True)
-        shape, verb = () if lead is None else (lead,), self.call.verb
-        return [
-            zeros_beside(p, shape) if c is None else _like(fresh(real(verb, c), p.dtype))
-            for c, p in zip(found, primals)
-        ]
+        shape = () if lead is None else (lead,)
+        return [zeros_beside(p, shape) if c is None else _like(fresh(c, p.dtype)) for c, p in zip(found, primals)]
 
     def sweep(self, cts: Sequence[Any], lead: int | None, careful: bool) -> list[Any]:
         """Cotangents of the active leaves as they come: None where there is none, masked if ``careful``."""
@@ -88,17 +86,6 @@ def _like(ct: Any) -> Any:
     return ct[()] if type(ct) is ndarray and not ct.ndim else ct
 
 
-def real(verb: str, x: Any) -> Any:
-    """``x``, which is not complex: reverse mode of complex functions is not there yet."""
-    if x.dtype.kind == "c":
-        raise UnsupportedError(
-            f"{verb}: complex numbers in reverse mode are not supported yet",
-            why="the pullback of a complex function needs a convention that this version does not implement",
-            hint="use forward mode (dg.jvp, dg.jacfwd), or differentiate by real and imaginary parts",
-        )
-    return x
-
-
 def _record(verb: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False) -> Recording:
     """The recording of a function of all its positional arguments."""
     with np.errstate(all="ignore"):
@@ -128,7 +115,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         The result.
     pullback : callable
         ``pullback(ct)`` takes a cotangent structured and shaped as the result and gives a tuple
-        with one cotangent for each primal.
+        with one cotangent for each primal: the adjoint of the jvp under ``Re(sum(conj(a)*b))``, which for
+        real numbers is the transpose.
     aux
         With ``has_aux``.
 
@@ -194,8 +182,13 @@ def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
     return pulled
 
 
-def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives ``(value, gradient)`` of a real scalar-valued function.
+
+    The gradient by a complex argument z = x + iy is ``∂f/∂x + i ∂f/∂y``, the direction of steepest ascent: that of
+    ``abs(z)**2`` is ``2*z``.
 
     Parameters
     ----------
@@ -205,6 +198,8 @@ def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = Fals
         The arguments to differentiate by.
     has_aux : bool
         The result is ``((value, aux), gradient)``.
+    holomorphic : bool
+        ``f`` takes complex numbers to a complex number, and the complex derivative is wanted.
 
     Returns
     -------
@@ -214,7 +209,8 @@ def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = Fals
     Raises
     ------
     StructureError
-        If the result is not one real number.
+        If the result is not one real number; with ``holomorphic``, if it is not complex or the function not
+        holomorphic at this point.
 
     Examples
     --------
@@ -223,17 +219,19 @@ def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = Fals
     (np.float64(5.0), array([2., 4.]))
     """
     if is_kernel(f):
-        return kernel_route("value_and_grad", f, argnums=argnums, has_aux=has_aux)
+        return kernel_route("value_and_grad", f, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
 
     @wraps(f, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        value, gradient, aux = _gradient(f, args, kwargs, argnums, has_aux)
+        value, gradient, aux = _gradient(f, args, kwargs, argnums, has_aux, holomorphic)
         return ((value, aux), gradient) if has_aux else (value, gradient)
 
     return value_and_gradient
 
 
-def grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, holomorphic: bool = False
+) -> Callable[..., Any]:
     """The gradient of a real scalar-valued function; parameters as in `value_and_grad`.
 
     Returns
@@ -246,30 +244,41 @@ def grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Call
     >>> import numpy as np, dualgrad as dg
     >>> dg.grad(np.tanh)(0.0)
     np.float64(1.0)
+    >>> dg.grad(lambda z: abs(z) ** 2)(3 + 4j)
+    np.complex128(6+8j)
     """
     if is_kernel(f):
-        return kernel_route("grad", f, argnums=argnums, has_aux=has_aux)
+        return kernel_route("grad", f, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
 
     @wraps(f, updated=())
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        _, found, aux = _gradient(f, args, kwargs, argnums, has_aux)
+        _, found, aux = _gradient(f, args, kwargs, argnums, has_aux, holomorphic)
         return (found, aux) if has_aux else found
 
     return gradient
 
 
-def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_aux: bool) -> Any:
+def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool) -> Any:
     with np.errstate(all="ignore"):
         call = Call("grad", f, args, argnums, kwargs)
         recording = Recording(call, has_aux)
-        value = _one_number(recording)
+        value = _one_number(recording, holomorphic)
+        if holomorphic:
+            return value, rows(recording, None, True), recording.aux
         seed = ONE if type(value) is np.float64 else value.dtype.type(1)
         return value, call.pack(recording.pull([seed])), recording.aux
 
 
-def _one_number(recording: Recording) -> Any:
+def _one_number(recording: Recording, holomorphic: bool) -> Any:
     value = recording.values[0] if recording.values else None
     if recording.structure is None and (type(value) is np.float64 or np.shape(value) == ()):
+        if type(value) is not np.float64 and is_complex(value) and not holomorphic:
+            raise StructureError(
+                "grad: the function must return one real number, it returned a complex one",
+                why="a gradient is the direction of steepest ascent, and complex numbers have no order",
+                hint="say holomorphic=True for the derivative of a holomorphic function of complex numbers, "
+                "use dg.jacobian for a function of real ones, or return a real number such as abs(z)",
+            )
         return value if hasattr(value, "dtype") else np.float64(value)
     shapes = ", ".join(str(np.shape(v)) for v in recording.values)
     raise StructureError(
@@ -281,7 +290,12 @@ def _one_number(recording: Recording) -> Any:
 
 
 def jacrev(
-    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk: int | None = None
+    f: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    holomorphic: bool = False,
+    chunk: int | None = None,
 ) -> Callable[..., Any]:
     """The Jacobian by reverse mode: one recording, one pull with a cotangent for every entry of the result.
 
@@ -294,43 +308,51 @@ def jacrev(
     array([1., 1.])
     """
     if is_kernel(f):
-        return kernel_route("jacobian", f, argnums=argnums, mode="rev", chunk=chunk)
+        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk}
+        return kernel_route("jacobian", f, argnums=argnums, mode="rev", **options)
 
     @wraps(f, updated=())
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         with np.errstate(all="ignore"):
             recording = Recording(Call("jacrev", f, args, argnums, kwargs), has_aux)
-            found = rows(recording, chunk)
+            found = rows(recording, chunk, holomorphic)
         return (found, recording.aux) if has_aux else found
 
     return jacobian
 
 
-def rows(recording: Recording, chunk: int | None = None) -> Any:
+def rows(recording: Recording, chunk: int | None = None, holomorphic: bool = False) -> Any:
     """The Jacobian of a recording, row by row."""
-    live = [k for k, ref in enumerate(recording.refs) if ref is not None]
-    shapes = [recording.values[k].shape for k in live]
-    dtypes = [recording.values[k].dtype for k in live]
+    call, live = recording.call, [k for k, ref in enumerate(recording.refs) if ref is not None]
+    check_fields(call.verb, call.primals, recording.values, holomorphic)
+    basis = Basis([recording.values[k] for k in live], holomorphic)
     parts = []
-    for piece in pieces(sum(map(math.prod, shapes)), chunk):
+    for piece in pieces(basis.size, chunk):
         seeds: list[Any] = [None] * len(recording.refs)
-        for n, seed in zip(live, unit_seeds(shapes, dtypes, piece)):
+        for n, seed in zip(live, basis.seeds(piece)):
             seeds[n] = seed
         parts.append(recording.pull(seeds, len(piece), [None if s is None else Masked(s, s != 0) for s in seeds]))
-    primals = recording.call.primals
-    whole = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts)] if parts else []
-    blocks, start = [], 0
-    for v, ref in zip(recording.values, recording.refs):
-        shape = np.shape(v)
-        size = math.prod(shape) if ref is not None else 0
-        cut = [_block(w, start, size, shape, p) for w, p in zip(whole or primals, primals)]
-        blocks.append(recording.call.pack(cut))
-        start += size
+    whole = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts)]
+    if holomorphic and whole:
+        _check_along_i(recording, whole)
+        whole = [np.conj(w) for w in whole]
+    blocks = []
+    for k, v in enumerate(recording.values):
+        found = [basis.block(w, live.index(k)) for w in whole] if whole and k in live else [None] * len(call.primals)
+        blocks.append(call.pack([_block(w, np.shape(v), p) for w, p in zip(found, call.primals)]))
     return unflatten(recording.structure, blocks)
 
 
-def _block(whole: Any, start: int, size: int, shape: Any, primal: Any) -> Any:
-    if size == 0:
+def _block(found: Any, shape: Any, primal: Any) -> Any:
+    if found is None:
         return zeros_beside(primal, shape)
-    block = np.reshape(whole[start : start + size], (*shape, *primal.shape))
+    block = np.reshape(found, (*shape, *primal.shape))
     return fresh(block) if block.ndim else block[()]
+
+
+def _check_along_i(recording: Recording, found: list[Any]) -> None:
+    """The pullback of i in all entries at once must be i times the sum of the rows."""
+    seeds = [np.full(np.shape(v), 1j, v.dtype)[()] for v in recording.values]
+    along_i = recording.pull(seeds)
+    bound = largest([np.sum(np.abs(plain(w)), 0) for w in found])
+    require_holomorphic(recording.call.verb, along_i, [np.sum(w, 0) for w in found], bound)

@@ -82,7 +82,7 @@ def source(f: Any, *args: Any) -> str:
 
 def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
     """The derived kernel that ``verb`` makes of an ``@njit`` function."""
-    for name in ("has_aux", "executor", "chunk"):
+    for name in ("has_aux", "holomorphic", "executor", "chunk"):
         if options.pop(name, None) not in (None, False):
             raise ArgumentError(
                 f"{verb} of the kernel {f.__name__}: {name}= is not for kernels",

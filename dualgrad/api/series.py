@@ -16,6 +16,7 @@ from dualgrad.numbers.jet import Jet
 from dualgrad.numbers.number import Level, Number, bare, make
 
 from .evaluate import Call, as_primal, fitting, fresh, is_differentiable, value_at
+from .fields import check_fields, largest, require_holomorphic
 from .route import is_kernel, kernel_route
 
 
@@ -141,7 +142,7 @@ def _line(x: Any, order: int, direction: Any, verb: str) -> Any:
     return stack(rows + [np.zeros(x.shape, x.dtype)] * (order + 1 - len(rows)))
 
 
-def derivative(f: Callable[..., Any], n: int = 1) -> Callable[..., Any]:
+def derivative(f: Callable[..., Any], n: int = 1, *, holomorphic: bool = False) -> Callable[..., Any]:
     """The n-th derivative of a function of one scalar.
 
     Parameters
@@ -150,6 +151,8 @@ def derivative(f: Callable[..., Any], n: int = 1) -> Callable[..., Any]:
         A function whose first argument is a float; it may return arrays and containers.
     n : int
         The order.
+    holomorphic : bool
+        The argument and the result are complex, and the function has a complex derivative.
 
     Examples
     --------
@@ -160,7 +163,7 @@ def derivative(f: Callable[..., Any], n: int = 1) -> Callable[..., Any]:
     if not isinstance(n, (int, np.integer)) or n < 0:
         raise ArgumentError(f"derivative: the order must be a whole number, not {n!r}")
     if is_kernel(f):
-        return kernel_route("derivative", f, n=n)
+        return kernel_route("derivative", f, n=n, holomorphic=holomorphic)
 
     @wraps(f, updated=())
     def nth(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -170,7 +173,13 @@ def derivative(f: Callable[..., Any], n: int = 1) -> Callable[..., Any]:
                 hint="use dg.jacobian, or dg.taylor with a direction",
             )
         call = Call("derivative", f, (x, *args), 0, kwargs)
-        structure, found = _run(call, [_line(call.primals[0], n, None, "derivative")])
+        line = _line(call.primals[0], n, None, "derivative")
+        structure, found = _run(call, [line])
+        check_fields("derivative", call.primals, [c[0] for c in found], holomorphic)
+        if holomorphic and n:
+            _, along_i = _run(call, [line[:2] * np.array([1, 1j])])
+            slopes = [c[1] for c in found]
+            require_holomorphic("derivative", [c[1] for c in along_i], slopes, largest(slopes))
         return unflatten(structure, [fresh(c[n] * float(factorial(n))) for c in found])
 
     return nth

@@ -17,6 +17,7 @@ from dualgrad.core.build import Builder
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import BOOL, FLOAT, Const, Let, Program, Type, Var, const
 from dualgrad.core.words import WORDS, Word
+from dualgrad.rules.arrays import BETWEEN
 from dualgrad.transforms.jet import Recurrence, Series
 from dualgrad.transforms.jvp import tangent
 from dualgrad.transforms.linearize import free_vars
@@ -69,15 +70,18 @@ class OneWord:
         word, rule = pattern.word, pattern.word.rule
         literals = pattern.literals or (None,) * len(rule.args)
         self.pattern, self.rule = pattern, rule
-        array = COMPLEX if pattern.complex else ARRAY
+        array = COMPLEX if pattern.complex and word.name not in BETWEEN else ARRAY
+        types = {"truth": Type(BOOL.dtype, -1), "complex": COMPLEX}
         self.args = [
-            Var(a, Type(BOOL.dtype, -1) if d == "truth" else array) if lit is None else const(lit)
+            Var(a, types.get(d, array)) if lit is None else const(lit)
             for a, lit, d in zip(rule.args, literals, rule.domain or ("real",) * len(rule.args), strict=True)
         ]
         self.params = [a for a in self.args if isinstance(a, Var)]
         self.sources = [a for a, on in zip(self.args, pattern.active, strict=True) if on]
-        self.dots = [Var(f"{a.name}_dot", array) for a in self.sources]
+        self.dots = [Var(f"{a.name}_dot", a.type) for a in self.sources]
         params = {"dtype": "float64"} if word.name == "cast" else {}
+        if word.kind == "linear" and not word.elementwise:
+            array = word.infer([self.args[0].type], {})
         self.let = Let(Var("y", array), word, tuple(self.args), params)
         self.shapes = {dot: Var(f"{a.name}_shape", SHAPE) for a, dot in zip(self.sources, self.dots, strict=True)}
 

@@ -96,8 +96,9 @@ def masked(value: Any) -> Masked:
     """A value as a masked one; a literal zero is structural, everything else is a number."""
     if isinstance(value, Masked):
         return value
-    structural = type(value) in (int, float) and value == 0
-    value = np.asarray(value) if isinstance(value, (int, float)) else value
+    literal = type(value) in (int, float, complex)
+    structural = literal and value == 0
+    value = np.asarray(value) if literal else value
     return Masked(value, np.full(np.shape(value), not structural))
 
 

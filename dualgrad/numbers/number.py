@@ -436,12 +436,20 @@ def apply(word: Word, *args: Any) -> Any:
                 a = settled(a)
             if top is None or a._level.depth > top._level.depth:
                 top = a
+        elif type(a) is complex:
+            a = _numpys(a, args)
         ready.append(a)
     if top is None:
         return evaluate(word)(*ready)
     if word is ABSOLUTE and top.dtype.kind == "c":
         return OF_COMPLEX[word](top)
     return top._interpret(top._level, word, ready)
+
+
+def _numpys(z: complex, args: Sequence[Any]) -> Any:
+    """A Python complex number as NumPy's, of the precision it meets: with a NumPy scalar it would give Python's."""
+    met = [a.dtype for a in args if hasattr(a, "dtype")]
+    return np.result_type(np.complex64, *met).type(z)
 
 
 def apply_linear(word: Word, x: Any, *rest: Any) -> Any:

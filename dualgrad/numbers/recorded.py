@@ -442,7 +442,7 @@ class _Reverse:
             shape, dtype = self.shapes[slot]
             memory = (masked_zeros if self.careful else np.zeros)((*self.shape, *shape), dtype)
         elif not self.own[slot]:
-            memory = memory.copy()
+            memory = np.array(memory) if isinstance(memory, np.generic) else memory.copy()
         self.own[slot] = 1
         self.cts[slot] = memory
         return memory

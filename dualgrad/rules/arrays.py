@@ -11,13 +11,15 @@ Transposes are plain ones; where other arguments are complex, transposition conj
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from dualgrad.core.program import Type
 from dualgrad.core.words import Word, register
 
-from .declare import Rule, linear, promoted
+from .declare import Rule, any_array, linear, promoted
 from .text import ZEROS
 
 PAIRS: list[tuple[str, str, str]] = [
@@ -53,25 +55,38 @@ PAIRS: list[tuple[str, str, str]] = [
     ("correlated_by(kernel, x)", "correlated_by({0}, {1})", "correlated_by(ct, x)"),
 ]
 
-# Words that lead from real to complex numbers or back by themselves, not by what they meet.
-BETWEEN = {"part", "whole"}
-BETWEEN |= {f"{name}_batched" for name in BETWEEN}
+
+def _real(types: list[Type], params: dict[str, Any]) -> Type:
+    """The type of the parts of complex numbers."""
+    return Type(np.zeros((), types[0].dtype).real.dtype.name, types[0].rank)
+
+
+def _complex(types: list[Type], params: dict[str, Any]) -> Type:
+    """The type of complex numbers with such parts."""
+    return Type(np.result_type(types[0].dtype, np.complex64).name, types[0].rank)
+
+
+# Words between real and complex numbers: the domain of the first argument, and the type of the result.
+BETWEEN: dict[str, tuple[str, Callable[..., Type]]] = {"part": ("complex", _real), "whole": ("real", _complex)}
 
 
 def _declare(header: str, text: str, transpose: str) -> None:
     """The word and its batched twin."""
     name, arguments = header.split("(", 1)
+    domain, infer = BETWEEN.get(name, ("", any_array))
     partner, rest = transpose.split("(", 1)
     slots = ", ".join(f"{{{k}}}" for k in range(arguments.count(",") + 1))
     twin = f"{name}_batched"
-    linear(header, text, transpose, batched=twin)
-    linear(f"{twin}({arguments}", f"{twin}({slots})", f"{partner}_batched({rest}", batched=twin)
+    options = {"batched": twin, "domain": domain, "infer": infer}
+    linear(header, text, transpose, **options)
+    linear(f"{twin}({arguments}", f"{twin}({slots})", f"{partner}_batched({rest}", **options)
     for word in (name, twin):
         ZEROS.setdefault(word, lambda b, x, *rest: None)
 
 
 for _row in PAIRS:
     _declare(*_row)
+
 
 def _bilinear(header: str, text: str, jvp: str, ufunc: Any = None, **transposes: str) -> None:
     """A product of its first two arguments; the others say which."""

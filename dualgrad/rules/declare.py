@@ -147,7 +147,15 @@ def discrete(
     return register(word)
 
 
-def linear(header: str, text: str, transpose: str, *, batched: str, infer: Callable[..., Type] = any_array) -> Word:
+def linear(
+    header: str,
+    text: str,
+    transpose: str,
+    *,
+    batched: str,
+    domain: str = "",
+    infer: Callable[..., Type] = any_array,
+) -> Word:
     """A linear function of its first argument; the others are shapes, axes and indices.
 
     Declared: its transpose in words and ``batched``, the word that does the same where
@@ -155,7 +163,9 @@ def linear(header: str, text: str, transpose: str, *, batched: str, infer: Calla
     """
     name, args = _header(header)
     jvp = f"{name}(d{args[0]}{''.join(', ' + a for a in args[1:])})"
-    return register(Word(name, "linear", infer, text, Rule(args, jvp, {args[0]: transpose}, batched=batched)))
+    domains = (domain, *("real",) * (len(args) - 1)) if domain else ()
+    rule = Rule(args, jvp, {args[0]: transpose}, batched=batched, domain=domains)
+    return register(Word(name, "linear", infer, text, rule))
 
 
 def memory(header: str, text: str | Callable[..., str], infer: Callable[..., Type]) -> Word:

@@ -257,7 +257,9 @@ def tangent(s: Let, dots: list[Atom | None], linear: Builder, batched: bool = Fa
 
 
 def matched(atom: Atom | None, type: Type, b: Builder) -> Atom | None:
-    """Tangents and cotangents have the dtype of their primal."""
+    """Tangents and cotangents have the dtype of their primal; that of a real number is the real part."""
     if atom is None or atom.type.dtype == type.dtype or type.dtype not in ("float64", "float32"):
         return atom
+    if atom.type.dtype.startswith("complex"):
+        return matched(b.part(atom, Const("real", Type("shape", -1))), type, b)
     return b.cast(atom, dtype=type.dtype)

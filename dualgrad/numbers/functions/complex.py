@@ -18,12 +18,17 @@ from .table import DISCRETE, METHODS, means
 
 @means(np.real)
 def real(x: Any) -> Any:
-    return view_of(x, part, "real") if is_complex(x) else x
+    return _part(x, "real") if is_complex(x) else x
 
 
 @means(np.imag)
 def imag(x: Any) -> Any:
-    return view_of(x, part, "imag") if is_complex(x) else np.zeros(x.shape, x.dtype)[()]
+    return _part(x, "imag") if is_complex(x) else np.zeros(x.shape, x.dtype)[()]
+
+
+def _part(z: Any, which: str) -> Any:
+    """A view of an array, as NumPy gives; of an element, which has no memory, a value."""
+    return view_of(z, part, which) if z.ndim else apply_linear(WORDS["part"], z, which)
 
 
 def whole(x: Any, which: str = "real") -> Any:
