@@ -30,6 +30,7 @@ class Transform(NamedTuple):
 
 
 Chain = tuple[Transform, ...]
+CAREFUL = Transform("careful")  # at the end of a chain: all of it with masks for structural zeros
 
 
 def _not_set(*_: Any) -> Any:
@@ -85,6 +86,10 @@ class Recipe:
 
     def interpret(self, args: tuple[Any, ...]) -> Any:
         return hooks.interpret(self.base, self.chain, args)
+
+    def careful(self) -> Recipe:
+        """The recipe of the careful form of this derivative."""
+        return Recipe(self.base, (*self.chain, CAREFUL))
 
     def program(self, argtypes: list[Any]) -> Any:
         return hooks.program(self.base, self.chain, argtypes)

@@ -12,9 +12,10 @@ from kernels import CASES, arguments
 from numba import typeof
 
 from dualgrad.api import chain
+from dualgrad.backends.careful import has_nan
 from dualgrad.core.check import check
 from dualgrad.core.errors import OverlapError
-from dualgrad.kernels import Transform
+from dualgrad.kernels import CAREFUL, Transform
 from dualgrad.read import read_kernel, types_of
 from dualgrad.transforms.jet import jet
 from dualgrad.transforms.jvp import jvp
@@ -32,8 +33,13 @@ SMOOTH = [pytest.param(c, id=c.name) for c in CASES if c.smooth and c.name not i
 def derived(f, steps, *args):
     """The generated source for these arguments, run as Python."""
     generated = chain.generate(f, tuple(steps), tuple(typeof(a) for a in args))
-    namespace = {}
+    namespace = {"__name__": generated.entry}
     exec(compile(generated.source, f"<{generated.entry}>", "exec"), namespace)
+
+    def careful(module, results, *args):
+        return derived(f, (*steps, CAREFUL), *args)(*args) if has_nan(results) else results
+
+    namespace["careful"] = careful
     return namespace[generated.entry]
 
 

@@ -1,6 +1,9 @@
 """The verbs as transforms of whole functions: a `Function` in, a `Function` out.
 
 A function is a program whose parameters and results are nested tuples of variables.
+
+A verb that multiplies tangents or cotangents has two forms.  The plain one treats a structural zero as any number and
+says whether it may multiply one (`Function.zeros`); the careful one carries masks (`dualgrad.transforms.masked`).
 """
 
 from __future__ import annotations
@@ -12,14 +15,15 @@ from typing import Any, NamedTuple
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError
-from dualgrad.core.program import INT, Atom, Const, For, If, Program, Statement, Type, Var
+from dualgrad.core.program import INT, Atom, Const, For, If, Program, Statement, Type, Var, retyped, zero
 from dualgrad.read import Read
 from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.jet import jet as jet_program
 from dualgrad.transforms.jvp import jvp, matched, prepare
-from dualgrad.transforms.linearize import linearize
+from dualgrad.transforms.linearize import free_vars, linearize
+from dualgrad.transforms.masked import masked, multiplies_zeros
 from dualgrad.transforms.ssa import ssa
-from dualgrad.transforms.tidy import tidy
+from dualgrad.transforms.tidy import needed, tidy
 from dualgrad.transforms.transpose import transposed
 
 CHUNK = 4  # directions that a compiled forward Jacobian carries at once
@@ -45,6 +49,7 @@ class Function:
     checks: tuple[Check, ...] = ()
     written: tuple[Var, ...] = ()  # the parameters that it writes
     returns: bool = True
+    zeros: bool = False  # whether it multiplies structural zeros as if they were numbers
 
     @property
     def name(self) -> str:
@@ -146,30 +151,37 @@ def effects(f: Function) -> Function:
 # Forward and reverse
 
 
-def pushforward(f: Function) -> Function:
+def pushforward(f: Function, careful: bool = False) -> Function:
     """``(primals, tangents) -> (out, out_tangent)``."""
     given = f.program.params
     program = jvp(f.program, tuple(map(has_tangent, given)))
+    body = masked(program) if careful else program.body
     primals = renamed(f.params, given, program.params[: len(given)])
     tangents = beside(primals, program.params[len(given) :], "_dot")
     values, dots = program.results[: len(f.program.results)], iter(program.results[len(f.program.results) :])
     out = placed(f.result, values)
     dot = mapped(lambda a: next(dots) if a.type.differentiable else Const(0.0, Type("float64")), out)
-    found = finished(f"pushforward_{f.name}", (primals, tangents), program.body, (out, dot))
-    found.checks = beside_arrays("like", f.params)
+    found = finished(f"pushforward_{f.name}", (primals, tangents), body, (out, dot))
+    found.checks, found.zeros = beside_arrays("like", f.params), not careful and multiplies_zeros(program)
     return found
 
 
 @dataclass
 class Reversed:
-    """A function split into its forward sweep and a reverse sweep, to be placed where it is wanted."""
+    """A function split into its forward sweep and a reverse sweep, to be placed where it is wanted.
+
+    The reverse sweep is a linear program; its free variables are bound by the forward sweep.
+    """
 
     forward: list[Statement]
-    reverse: list[Statement]
-    cotangents: list[Var]
+    reverse: Program
     gradients: dict[Var, Atom]
     params: tuple[Any, ...]
     result: Any
+
+    @property
+    def cotangents(self) -> list[Var]:
+        return self.reverse.params[len(self.reverse.params) - self.reverse.linear :]
 
     @staticmethod
     def of(f: Function, wanted: list[Var]) -> Reversed:
@@ -178,24 +190,36 @@ class Reversed:
         split = linearize(f.program, flags)
         params, dots = [*split.residuals, *split.linear_params], split.linear_params
         linear = Program(f.name, params, split.tangent, split.tangents, len(dots))
-        reverse, cotangents, results = transposed(linear, dict(zip(dots, split.sources, strict=True)))
+        linear.body = needed(linear)  # what has no influence has no cotangent, not even a zero
+        block, cotangents, results = transposed(linear, dict(zip(dots, split.sources, strict=True)))
+        free = free_vars(block, results, set(cotangents))
+        reverse = tidy(ssa(Program(f.name, [*free, *cotangents], block, results, len(cotangents))))
+        forward = Builder(split.primal)
+        for new, old in zip(reverse.params, free, strict=False):
+            forward.bind(new, old)
         sources = [v for v, on in zip(f.program.params, flags, strict=True) if on]
         return Reversed(
-            split.primal, reverse, cotangents, dict(zip(sources, results, strict=True)),
+            forward.block, reverse, dict(zip(sources, reverse.results, strict=True)),
             renamed(f.params, f.program.params, split.program.params), placed(f.result, split.program.results),
         )  # fmt: skip
 
+    def sweep(self, careful: bool, masks: dict[Var, Var] | None = None) -> list[Statement]:
+        """The reverse sweep; ``masks`` are those of cotangents that are not numbers everywhere."""
+        return masked(self.reverse, masks) if careful else self.reverse.body
 
-def pullback(f: Function) -> Function:
+
+def pullback(f: Function, careful: bool = False) -> Function:
     """``(primals, cotangents) -> (out, cotangents of the primals)``."""
     r = Reversed.of(f, [v for v in variables(f.params) if has_tangent(v)])
     cts = iter(r.cotangents)  # a constant result has one too, which nothing reads
     cotangents = mapped(lambda a: next(cts) if a.type.differentiable else Var("unread", a.type), r.result)
     back = mapped(lambda a: r.gradients[a] if has_tangent(a) else Const(0.0, Type("float64")), f.params)
-    return finished(f"pullback_{f.name}", (r.params, cotangents), r.forward + r.reverse, (r.result, back))
+    found = finished(f"pullback_{f.name}", (r.params, cotangents), r.forward + r.sweep(careful), (r.result, back))
+    found.zeros = not careful and multiplies_zeros(r.reverse)
+    return found
 
 
-def grad(f: Function, argnums: Any = 0, value: bool = False) -> Function:
+def grad(f: Function, argnums: Any = 0, value: bool = False, careful: bool = False) -> Function:
     """Gradient of a function whose result is one real number."""
     if type(f.result) is tuple or f.result.type not in (Type("float64"), Type("float32")):
         raise ArgumentError(
@@ -210,7 +234,10 @@ def grad(f: Function, argnums: Any = 0, value: bool = False) -> Function:
         b.bind(ct, Const(1.0, ct.type))
     gradient = mapped(lambda v: r.gradients[v], by)
     name = f"value_and_grad_{f.name}" if value else f"grad_{f.name}"
-    return finished(name, r.params, b.block + r.reverse, (r.result, gradient) if value else gradient)
+    body = b.block + r.sweep(careful)
+    found = finished(name, r.params, body, (r.result, gradient) if value else gradient)
+    found.zeros = not careful and multiplies_zeros(r.reverse)
+    return found
 
 
 def selected(f: Function, argnums: Any, verb: str) -> Any:
@@ -227,20 +254,22 @@ def selected(f: Function, argnums: Any, verb: str) -> Any:
 # Jacobians
 
 
-def jacobian(f: Function, argnums: Any = 0, mode: str = "auto") -> Function:
+def jacobian(f: Function, argnums: Any = 0, mode: str = "auto", careful: bool = False) -> Function:
     """For each result and each chosen argument an array of shape ``out.shape + in.shape``."""
     by = selected(f, argnums, "jacobian")
     if mode == "auto":
         mode = "fwd" if any(o.type.rank for o in leaves(f.result)) else "rev"
-    return jacobian_by_rows(f, by) if mode == "rev" else jacobian_by_columns(f, by)
+    return jacobian_by_rows(f, by, careful) if mode == "rev" else jacobian_by_columns(f, by, careful)
 
 
-def jacobian_by_rows(f: Function, by: Any) -> Function:
+def jacobian_by_rows(f: Function, by: Any, careful: bool) -> Function:
     """One forward sweep, then a reverse sweep for each entry of the results."""
     inputs = variables(by)
     r = Reversed.of(f, inputs)
     now = dict(zip(variables(f.params), variables(r.params), strict=True))
     outs = [o for o in leaves(r.result) if o.type.differentiable]
+    masks = {ct: mask_of(ct) for ct in r.cotangents if len(outs) > 1 or ct.type.rank}
+    reverse = r.sweep(careful, masks)
     b = Builder(r.forward)
     table: list[list[Atom]] = []
     for p, out in enumerate(outs):
@@ -249,26 +278,41 @@ def jacobian_by_rows(f: Function, by: Any) -> Function:
 
         def sweep(inner: Builder, at: tuple[Var, ...], p: int = p, row: list[Atom] = row) -> None:
             for k, (ct, out) in enumerate(zip(r.cotangents, outs, strict=True)):
-                seed(inner, ct, inner.dims(out), at if k == p else None)
-            inner.block += r.reverse
+                for var in (ct, masks[ct]) if careful and ct in masks else (ct,):
+                    seed(inner, var, inner.dims(out), at if k == p else None)
+            inner.block += reverse
             for q, x in enumerate(inputs):
                 row[q] = copied(inner, r.gradients[x], row[q], at)
 
         b.each(b.dims(out), sweep)
     rows = iter(table)
-    result = mapped(lambda o: placed(by, next(rows)) if o.type.differentiable else mapped(lambda _: ZERO, by), r.result)
-    return finished(f"jacobian_{f.name}", r.params, b.block, result)
+
+    def row_of(o: Atom) -> Any:
+        if o.type.differentiable:
+            return placed(by, next(rows))
+        shapes = [[*b.dims(o), *b.dims(now[x])] for x in inputs]
+        return placed(by, [b.zeros(s, o.type.dtype, name="jac") if s else zero(o.type) for s in shapes])
+
+    result = mapped(row_of, r.result)
+    found = finished(f"jacobian_{f.name}", r.params, b.block, result)
+    found.zeros = not careful and multiplies_zeros(r.reverse, masks)
+    return found
+
+
+def mask_of(v: Var) -> Var:
+    """A variable for the mask of a seed."""
+    return Var(v.name + "_mask", Type("bool", v.type.rank))
 
 
 def seed(b: Builder, var: Var, shape: list[Atom], at: tuple[Any, ...] | None) -> None:
-    """Bind a variable to zero, or to the unit vector with its one at ``at``."""
-    one = Const(1.0, Type(var.type.dtype))
+    """Bind a variable (or a mask) to zero, or to the unit vector with its one at ``at``."""
+    one = retyped(ONE, Type(var.type.dtype))
     if shape:
         b.zeros(shape, var.type.dtype, var)
         if at is not None:
             b.store(var, at, one)
     else:
-        b.bind(var, one if at is not None else Const(0.0, var.type))
+        b.bind(var, one if at is not None else zero(var.type))
 
 
 def copied(b: Builder, source: Atom, target: Atom, at: tuple[Any, ...]) -> Atom:
@@ -286,29 +330,35 @@ def copied(b: Builder, source: Atom, target: Atom, at: tuple[Any, ...]) -> Atom:
     return target
 
 
-def jacobian_by_columns(f: Function, by: Any) -> Function:
+def jacobian_by_columns(f: Function, by: Any, careful: bool) -> Function:
     """Forward sweeps that carry `CHUNK` directions at once, over all entries of the chosen arguments."""
     inputs = variables(by)
     value = prepare(f.program)
     now = dict(zip(f.program.params, value.params, strict=True))
     b = Builder([*value.body])
     table: list[list[Atom]] = [[] for _ in value.results]
+    zeros = False
     for x in inputs:
         cells = b.dims(now[x])
         directions = CHUNK if cells else 1
         step = jvp(f.program, tuple(v is x for v in f.program.params), directions)
+        seeds = {step.params[-1]: mask_of(step.params[-1])} if cells else {}
+        zeros |= not careful and multiplies_zeros(step, seeds)
         columns = [b.zeros([*b.dims(o), *(cells or [ONE])], o.type.dtype, name="jac") for o in value.results]
         count = ONE
         for n in cells:
             count = b.mul(count, n)
-        sweep = Sweep(step, [now[v] for v in f.program.params], cells, count, directions)
+        primals = [now[v] for v in f.program.params]
+        sweep = Sweep(step, primals, cells, count, directions, seeds if careful else None)
         first = Var("first", INT)
         b.block.append(For(first, ZERO, count, Const(directions, INT), sweep.body(first, columns)))
         for row, column, out in zip(table, columns, value.results, strict=True):
             row.append(column if cells else flattened(b, column, out))
     rows = iter(table)
     result = mapped(lambda _: placed(by, next(rows)), f.result)
-    return finished(f"jacobian_{f.name}", renamed(f.params, f.program.params, value.params), b.block, result)
+    found = finished(f"jacobian_{f.name}", renamed(f.params, f.program.params, value.params), b.block, result)
+    found.zeros = zeros
+    return found
 
 
 def flattened(b: Builder, column: Atom, out: Atom) -> Atom:
@@ -329,15 +379,18 @@ class Sweep:
     cells: list[Atom]
     count: Atom
     directions: int
+    masks: dict[Var, Var] | None  # of the careful form
 
     def body(self, first: Var, columns: list[Atom]) -> list[Statement]:
         b = Builder()
         for param, primal in zip(self.step.params, self.primals, strict=False):
             b.bind(param, primal)
         dot = self.step.params[-1]
-        b.zeros([*self.cells, Const(self.directions, INT)], dot.type.dtype, dot)
-        self.lanes(b, first, lambda i, cell, lane: i.store(dot, (*cell, lane), 1.0))
-        b.block += self.step.body
+        for var in (dot, *(self.masks or {}).values()):
+            b.zeros([*self.cells, Const(self.directions, INT)], var.type.dtype, var)
+            one = retyped(ONE, Type(var.type.dtype))
+            self.lanes(b, first, lambda i, cell, lane, var=var, one=one: i.store(var, (*cell, lane), one))
+        b.block += self.step.body if self.masks is None else masked(self.step, self.masks)
         dots = iter(self.step.results[len(columns) :])
         for out, column in zip(self.step.results, columns, strict=False):
             if out.type.differentiable:
@@ -447,10 +500,11 @@ def parted(b: Builder, coeffs: Atom) -> tuple[Atom, Atom]:
     return out, rest
 
 
+MULTIPLYING = frozenset(["grad", "value_and_grad", "jacobian", "pushforward", "pullback"])  # those with a careful form
 TRANSFORMS: dict[str, Callable[..., Function]] = {
     "effects": effects,
     "grad": grad,
-    "value_and_grad": lambda f, argnums=0: grad(f, argnums, value=True),
+    "value_and_grad": lambda f, argnums=0, careful=False: grad(f, argnums, True, careful),
     "jacobian": jacobian,
     "pushforward": pushforward,
     "pullback": pullback,

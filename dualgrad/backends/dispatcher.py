@@ -13,6 +13,7 @@ import pickle
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
 import numba
 from numba import config, njit, types
@@ -24,10 +25,12 @@ from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
+from numba.core.typing.templates import Signature
 
 from ..core.errors import ArgumentError, DualgradError, ProgramError
+from . import careful
 from .fingerprint import CannotFingerprint, fingerprint
-from .modules import Place, import_file, place_for, write
+from .modules import Place, cache_folder, import_file, place_for, write
 
 ArgTypes = tuple[types.Type, ...]
 Recipe = Any  # `dualgrad.kernels.Recipe`, some floors up
@@ -51,6 +54,7 @@ class KernelDispatcher(CPUDispatcher):
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
+        _dispatchers.add(self)
         super().__init__(python_twin(recipe) if recipe.chain else recipe.base.py_func, {}, {"nopython": True})
         self.__wrapped__, self.__signature__ = recipe.base, recipe.signature
         self._has_rest = any(p.kind is p.VAR_POSITIONAL for p in recipe.signature.parameters.values())
@@ -135,6 +139,8 @@ def python_twin(recipe: Recipe) -> Callable[..., Any]:
 
 
 _compiled: dict[Place, Any] = {}  # compile results, for the life of the process, as modules are
+_origins: dict[str, tuple[Recipe, ArgTypes]] = {}  # what a generated module was made for
+_dispatchers: WeakSet[KernelDispatcher] = WeakSet()
 
 
 def obtain(recipe: Recipe, argtypes: ArgTypes) -> Any:
@@ -144,8 +150,33 @@ def obtain(recipe: Recipe, argtypes: ArgTypes) -> Any:
         return recipe.base.overloads[argtypes]
     place = place_for(recipe.label, fingerprint_of(recipe, argtypes))
     if place not in _compiled:
+        _origins[place.name] = recipe, argtypes
         _compiled[place] = load(place) or build(place.writable(), recipe, argtypes)
     return _compiled[place]
+
+
+def careful_form(module: str) -> Any:
+    """The compile result of the careful form of a generated module's function."""
+    recipe, argtypes = _origins.get(module) or origin_of(module)
+    plain, found = obtain(recipe, argtypes), obtain(recipe.careful(), argtypes)
+    if found.signature.return_type != plain.signature.return_type:
+        raise ProgramError(f"the careful form of {module} returns {found.signature.return_type}")
+    log.info("%s has NaN and is computed again with masks for structural zeros", recipe.title)
+    return found
+
+
+careful.hooks["compiled"] = careful_form
+
+
+def origin_of(module: str) -> tuple[Recipe, ArgTypes]:
+    """The origin of machine code that came linked into a cached function of the user, not through `obtain`."""
+    _, reduced = pickle.loads((cache_folder() / f"{module}.nbc").read_bytes())
+    argtypes = next(part.args for part in reduced if isinstance(part, Signature))
+    for dispatcher in list(_dispatchers):
+        recipe = dispatcher.recipe
+        if recipe.chain and place_for(recipe.label, fingerprint_of(recipe, argtypes)).name == module:
+            return recipe, argtypes
+    raise ProgramError(f"{module} is machine code of a kernel that this process does not know")
 
 
 def fingerprint_of(recipe: Recipe, argtypes: ArgTypes) -> str | None:

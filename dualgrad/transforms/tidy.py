@@ -24,7 +24,7 @@ def tidy(program: Program) -> Program:
         body = _share(program.body, names, {})
         results = [_name(a, names) for a in program.results]
         program = Program(program.name, program.params, body, results, program.linear)
-        program.body = _drop(program)
+        program.body = needed(program)
         if not _settle(program):
             return program
 
@@ -81,8 +81,8 @@ def _settle(program: Program) -> bool:
     return bool(names)
 
 
-def _drop(program: Program) -> Block:
-    """Dead code elimination: mark from the results and the parameters' memory, keep what is marked."""
+def needed(program: Program) -> Block:
+    """The body without dead code: mark from the results and the parameters' memory, keep what is marked."""
     live = {a for a in program.results if isinstance(a, Var)} | set(program.params)
     size = -1
     while len(live) != size:

@@ -87,8 +87,8 @@ class Transposition:
         if value is None or not self.is_linear(target):
             return
         bar = self.bars[target]
-        if target.type.rank > 0:
-            b.store(bar, (), value, accumulate=True)
+        if target.type.rank > 0:  # a loop: numba needs a second to compile the sum of two arrays
+            b.each(b.dims(bar), lambda i, at: i.store(bar, at, i.load(value, *at), accumulate=True))
         else:
             b.bind(bar, b.add(bar, matched(value, target.type, b)))
 
