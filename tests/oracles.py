@@ -43,6 +43,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b,
     "mod": lambda a, b: a - b * Floor(a / b),
+    "fmod": lambda a, b: a - b * where(a / b > 0, Floor(a / b), -Floor(-a / b)),
+    "floordiv": lambda a, b: Floor(a / b),
+    "rint": lambda x: Floor(x + sympy.Rational(1, 2)),
     "where": where,
     "maximum": lambda a, b: where(a > b, a, b),
     "minimum": lambda a, b: where(a < b, a, b),
@@ -54,6 +57,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "expm1": lambda x: sympy.exp(x) - 1,
     "log": sympy.log,
     "log1p": lambda x: sympy.log(1 + x),
+    "exp2": lambda x: 2**x,
+    "log2": lambda x: sympy.log(x, 2),
+    "log10": lambda x: sympy.log(x, 10),
+    "cbrt": lambda x: where(x > 0, x ** sympy.Rational(1, 3), -((-x) ** sympy.Rational(1, 3))),
+    "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)),
+    "logaddexp": lambda a, b: sympy.log(sympy.exp(a) + sympy.exp(b)),
+    "logaddexp2": lambda a, b: sympy.log(2**a + 2**b, 2),
     "sin": sympy.sin,
     "cos": sympy.cos,
     "tan": sympy.tan,
@@ -64,11 +74,21 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "arccos": sympy.acos,
     "arctan": sympy.atan,
     "arctan2": sympy.atan2,
+    "arcsinh": sympy.asinh,
+    "arccosh": sympy.acosh,
+    "arctanh": sympy.atanh,
     "hypot": lambda a, b: sympy.sqrt(a * a + b * b),
     "erf": sympy.erf,
     "absolute": lambda x: where(x > 0, x, -x),
     "sign": lambda x: where(x > 0, sympy.Integer(1), sympy.Integer(-1)),
     "floor": Floor,
+    "deg2rad": lambda x: x * sympy.pi / 180,
+    "rad2deg": lambda x: x * 180 / sympy.pi,
+    "fraction": lambda x: x - where(x > 0, Floor(x), -Floor(-x)),
+    "fmax": lambda a, b: where(a > b, a, b),
+    "fmin": lambda a, b: where(a < b, a, b),
+    "isnan": lambda x: False,
+    "isinf": lambda x: False,
 }
 
 
@@ -78,6 +98,7 @@ SAMPLERS: dict[str, Callable[[np.random.Generator, tuple[int, ...], int], Any]] 
     "real": lambda rng, shape, k: rng.uniform(-1.2, 1.2, shape),
     "positive": lambda rng, shape, k: rng.uniform(0.3, 2.5, shape),
     "nonzero": lambda rng, shape, k: rng.uniform(0.4, 1.8, shape) * rng.choice([-1.0, 1.0], shape),
+    "above 1": lambda rng, shape, k: rng.uniform(1.2, 3.0, shape),
     "above -1": lambda rng, shape, k: rng.uniform(-0.7, 2.0, shape),
     "within 1": lambda rng, shape, k: rng.uniform(-0.8, 0.8, shape),
     "distinct": lambda rng, shape, k: rng.integers(-4, 5, shape) / 2 + k / 4,
@@ -165,6 +186,7 @@ class Calculus:
             self.words[name] = self.function(name, args, partials)
         for name in constant:
             self.words[name] = type(f"word_{name}", (sympy.Function,), {"fdiff": lambda f, k=1: sympy.Integer(0)})
+        self.words |= {name: FUNCTIONS[name] for name in ("isnan", "isinf")}  # decided: points are finite
 
     def function(self, name: str, args: Sequence[str], partials: Mapping[str, str]) -> Any:
         def fdiff(f, argindex=1):

@@ -311,9 +311,9 @@ def test_what_is_not_linear_is_not_transposed(culprit):
 
 def test_a_rule_that_no_tape_can_follow_names_the_missing_rule():
     f = dg.custom_jvp(np.sin)
-    f.defjvp(lambda p, t: (f(*p), np.spacing(t[0])))
+    f.defjvp(lambda p, t: (f(*p), np.invert(t[0])))
     text = message(dg.UnsupportedError, lambda: dg.grad(f)(1.0))
-    assert "np.spacing has no derivative rule" in text and "derived from its jvp rule" in text
+    assert "np.invert has no derivative rule" in text and "derived from its jvp rule" in text
 
 
 def test_wrong_structures_name_the_path():

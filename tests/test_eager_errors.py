@@ -84,8 +84,7 @@ def test_argnums_must_exist():
 def test_a_function_without_a_rule_is_named():
     text = message(dg.UnsupportedError, lambda: dg.grad(lambda x: np.sum(np.linalg.pinv(x)))(np.eye(2)))
     assert "np.pinv has no derivative rule" in text
-    assert "np.i0" in message(dg.UnsupportedError, lambda: dg.grad(np.i0)(1.0)) or True
-    assert "np.spacing" in message(dg.UnsupportedError, lambda: dg.grad(np.spacing)(1.0))
+    assert "np.invert" in message(dg.UnsupportedError, lambda: dg.grad(np.invert)(1.0))
 
 
 def test_an_njit_function_asks_for_dg_kernel():

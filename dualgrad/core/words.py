@@ -36,6 +36,8 @@ class Word:
         The NumPy callable this word stands for, if any.
     precedence : int
         How tightly the text binds, for brackets; 100 is a call or a name.
+    compiled : bool
+        Whether numba knows the functions of the text.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Word:
     elementwise: bool = False
     ufunc: Any = None
     precedence: int = 100
+    compiled: bool = True
 
     def __repr__(self) -> str:
         return self.name

@@ -487,8 +487,15 @@ def operands(kind: type[Number], level: Level, word: Word, args: Sequence[Any]) 
     values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
     exponent = exponent_of(args[1]) if word is POWER and isinstance(args[1], REALS) else None
     if exponent is None:
+        if word.elementwise and any(type(v) in (int, float) for v in values):
+            values = _adopted(values, np.result_type(*(a.dtype for a, on in zip(args, active) if on)))
         return active, (None,) * len(args), values
     return active, (None, exponent), values[:1]
+
+
+def _adopted(values: list[Any], dtype: np.dtype) -> list[Any]:
+    """Python numbers as scalars of the dtype that they adopt in NumPy."""
+    return [dtype.type(v) if type(v) in (int, float) else v for v in values]
 
 
 def exponent_of(p: Any) -> Any:
@@ -538,5 +545,7 @@ for _name, _word in OPERATORS.items():
 for _name in COMPARISONS:
     setattr(Number, f"__{_name}__", _operator(WORDS[_name]))
 Number.__neg__ = lambda self: apply(WORDS["neg"], self)  # type: ignore[attr-defined]
+Number.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]
+Number.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined]
 Number.__pos__ = lambda self: self.copy()  # type: ignore[attr-defined]
 Number.__abs__ = lambda self: apply(WORDS["absolute"], self)  # type: ignore[attr-defined]

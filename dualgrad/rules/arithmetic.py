@@ -83,7 +83,7 @@ discrete("isinf(x)", infer=truth)
 discrete("isfinite(x)", infer=truth)
 discrete("intpower(a, b)", "{0} ** {1}", precedence=40)
 discrete("floordiv(a, b)", "{0} // {1}", precedence=20, ufunc=np.floor_divide)
-arithmetic("mod(a, b)", "selecting", "{0} % {1}", "da - floor(a/b)*db", precedence=20, ufunc=np.remainder,
+arithmetic("mod(a, b)", "selecting", "{0} % {1}", "da - floordiv(a, b)*db", precedence=20, ufunc=np.remainder,
            domain=("real", "nonzero"))  # fmt: skip
 
 # Memory.  The transforms know these words by name.

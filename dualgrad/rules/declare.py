@@ -89,6 +89,7 @@ def elementary(
     ufunc: Any = None,
     precedence: int = 100,
     infer: Callable[..., Type] = floating,
+    compiled: bool = True,
     **derivatives: str,
 ) -> Word:
     """A differentiable function applied element by element.
@@ -104,7 +105,7 @@ def elementary(
     rule = Rule(args, jvp, derivatives=partials, closed=closed or {}, domain=domain)
     ufunc = ufunc or getattr(np, name, None)
     word = Word(name, "elementary", infer, text or _call(name, args), rule, elementwise=True, ufunc=ufunc)
-    word.precedence = precedence
+    word.precedence, word.compiled = precedence, compiled
     return register(word)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .declare import discrete, elementary, floating
+from .declare import arithmetic, discrete, elementary, floating
 
 # Powers and roots
 
@@ -33,12 +33,25 @@ elementary(
     precedence=40,
 )
 
+elementary("cbrt(x)", dx="1/(3*y*y)", domain="nonzero")
+
 # Exponentials and logarithms
 
 elementary("exp(x)", dx="y")
 elementary("expm1(x)", dx="exp(x)")  # y + 1 loses all digits for large negative x
 elementary("log(x)", dx="1/x", domain="positive")
 elementary("log1p(x)", dx="1/(1 + x)", domain="above -1")
+elementary("exp2(x)", dx="0.6931471805599453*y")
+elementary("log2(x)", dx="1.4426950408889634/x", domain="positive")
+elementary("log10(x)", dx="0.4342944819032518/x", domain="positive")
+elementary(
+    "sigmoid(x)", dx="y*sigmoid(-x)", closed={"x": "y*(1 - y)"}, text="1.0 / (1.0 + np.exp(-{0}))", precedence=20,
+)  # fmt: skip
+
+# The share of a in exp(a) + exp(b); of two equal infinities each has half.
+_LEAD = "where(isinf(a), where(a == b, 0, a - b), a - b)"
+elementary("logaddexp(a, b)", da=f"sigmoid({_LEAD})", db=f"sigmoid(-{_LEAD})")
+elementary("logaddexp2(a, b)", da=f"sigmoid(0.6931471805599453*{_LEAD})", db=f"sigmoid(-0.6931471805599453*{_LEAD})")
 
 # Circular and hyperbolic functions
 
@@ -51,6 +64,9 @@ elementary("tanh(x)", dx="(1 - y)*(1 + y)")
 elementary("arcsin(x)", dx="1/sqrt((1 - x)*(1 + x))", domain="within 1")
 elementary("arccos(x)", dx="-1/sqrt((1 - x)*(1 + x))", domain="within 1")
 elementary("arctan(x)", dx="1/(1 + x*x)")
+elementary("arcsinh(x)", dx="1/hypot(1, x)")
+elementary("arccosh(x)", dx="1/(sqrt(x - 1)*sqrt(x + 1))", domain="above 1")  # NaN below 1, no overflow
+elementary("arctanh(x)", dx="1/((1 - x)*(1 + x))", domain="within 1")
 elementary("hypot(a, b)", da="where(y == 0, 0, a/y)", db="where(y == 0, 0, b/y)", domain="nonzero")
 elementary("arctan2(a, b)", da="b/hypot(a, b)/hypot(a, b)", db="-a/hypot(a, b)/hypot(a, b)", domain="nonzero")
 
@@ -66,9 +82,25 @@ elementary("erf(x)", dx="1.1283791670955126*exp(-x*x)", text=_erf_text)
 # Pieces
 
 elementary("absolute(x)", dx="sign(x)", domain="nonzero", text="abs({0})", ufunc=np.absolute)
+elementary("fraction(x)", dx="1", text="np.modf({0})[0]", domain="nonzero", compiled=False)
+
+for _name, _factor in [("deg2rad", "0.017453292519943295"), ("rad2deg", "57.29577951308232")]:
+    arithmetic(f"{_name}(x)", "linear", f"np.{_name}({{0}})", f"{_factor}*dx", x=f"{_factor}*ct", infer=floating,
+               ufunc=getattr(np, _name))  # fmt: skip
+arithmetic("fmod(a, b)", "selecting", "np.fmod({0}, {1})", "da - rint((a - y)/b)*db",
+           ufunc=np.fmod, domain=("real", "nonzero"))  # fmt: skip
+for _name, _tangent in [
+    ("fmax", "where(a > b, da, where(a < b, db, 0.5*(da + db)))"),
+    ("fmin", "where(a < b, da, where(a > b, db, 0.5*(da + db)))"),
+]:  # a NaN is the other argument
+    arithmetic(f"{_name}(a, b)", "selecting", f"np.{_name}({{0}}, {{1}})",
+               f"where(isnan(a), db, where(isnan(b), da, {_tangent}))",
+               ufunc=getattr(np, _name), domain="distinct")  # fmt: skip
 
 discrete("sign(x)")
 discrete("floor(x)", infer=floating)
 discrete("ceil(x)", infer=floating)
 discrete("trunc(x)", infer=floating)
 discrete("rint(x)", infer=floating)
+discrete("spacing(x)", infer=floating)
+discrete("nextafter(a, b)", infer=floating)

@@ -10,23 +10,54 @@ import numpy as np
 from dualgrad.core.words import WORDS
 
 from ..number import apply, plain
-from .reducing import root
-from .table import COMPOSED
+from .table import COMPOSED, UFUNCS
 
 
-def _times(factor: float) -> Callable[..., Any]:
-    return lambda x: x * factor
+def modf(x: Any) -> tuple[Any, Any]:
+    return apply(WORDS["fraction"], x), np.trunc(plain(x))
+
+
+def frexp(x: Any) -> tuple[Any, Any]:
+    exponent = np.frexp(plain(x))[1]
+    return ldexp(x, -exponent), exponent
+
+
+def ldexp(x: Any, n: Any) -> Any:
+    """``x * 2**n`` in two factors, so that neither overflows where the product does not."""
+    n = plain(n)
+    half, one = n // 2, x.dtype.type(1)
+    return x * np.ldexp(one, half) * np.ldexp(one, n - half)
+
+
+def copysign(a: Any, b: Any) -> Any:
+    return abs(a) * _of_value(lambda b: np.copysign(1.0, b), b)
+
+
+def heaviside(a: Any, b: Any) -> Any:
+    return np.where(plain(a) == 0, b, _of_value(lambda a: np.heaviside(a, 0.0), a))
+
+
+def _of_value(f: Callable[..., Any], x: Any) -> Any:
+    """``f`` of the value; of a Python number a Python number, which adopts the dtype that it meets."""
+    value = f(plain(x))
+    return value if hasattr(x, "dtype") else float(value)
+
+
+def float_power(a: Any, b: Any) -> Any:
+    """The power in double precision at least."""
+    a, b = (x.astype(np.result_type(x, float)) if hasattr(x, "dtype") else float(x) for x in (a, b))
+    return apply(WORDS["power"], a, b)
 
 
 COMPOSED |= {
     np.positive: lambda x: x.copy(),
     np.fabs: np.absolute,
-    np.float_power: lambda a, b: apply(WORDS["power"], a, b),
-    np.hypot: lambda a, b: root(a * a + b * b, (plain(a) == 0) & (plain(b) == 0)),
-    np.log2: lambda x: np.log(x) * (1 / np.log(2.0)),
-    np.log10: lambda x: np.log(x) * (1 / np.log(10.0)),
-    np.exp2: lambda x: np.exp(x * np.log(2.0)),
-    np.cbrt: lambda x: np.sign(x) * np.absolute(x) ** (1 / 3),
-    **dict.fromkeys((np.deg2rad, np.radians), _times(np.pi / 180)),
-    **dict.fromkeys((np.rad2deg, np.degrees), _times(180 / np.pi)),
+    np.copysign: copysign,
+    np.heaviside: heaviside,
+    np.float_power: float_power,
+    np.divmod: lambda a, b: (np.floor_divide(plain(a), plain(b)), np.remainder(a, b)),
+    np.modf: modf,
+    np.frexp: frexp,
+    np.ldexp: ldexp,
 }
+UFUNCS |= {np.radians: WORDS["deg2rad"], np.degrees: WORDS["rad2deg"]}
