@@ -14,6 +14,7 @@ from dualgrad.backends.steps import Pattern, jvp_step
 from dualgrad.core.errors import StructureError
 from dualgrad.core.words import WORDS, Word
 
+from . import operators  # noqa: F401  (numbers have theirs before kinds of number replace some)
 from .array import looked, room_for
 from .masked import zeros as masked_zeros
 from .number import BATCHED, Level, Number, View, apply, make, operands, settled, without_array

@@ -30,6 +30,7 @@ from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
+from . import operators  # noqa: F401  (numbers have theirs before kinds of number replace some)
 from .array import looked, room_for
 from .masked import dense
 from .masked import zeros as masked_zeros
