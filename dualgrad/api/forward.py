@@ -68,7 +68,13 @@ def forward(
         if has_nan(found[2]):
             found = _once(call, masked(), lead, has_aux, True)
     structure, outs, dots, aux = found
-    return structure, outs, [fresh(d) for d in dots], aux
+    return structure, outs, [fresh(d, _dtype_of(v, d)) for v, d in zip(outs, dots)], aux
+
+
+def _dtype_of(value: Any, dot: Any) -> Any:
+    """A tangent has the dtype of its value: float32 beside a float64 constant becomes float64."""
+    dtype = getattr(value, "dtype", dot.dtype)
+    return dtype if dtype.kind == dot.dtype.kind else None
 
 
 def _once(call: Call, seeds: list[Any], lead: tuple[int, ...], has_aux: bool, careful: bool) -> Any:

@@ -7,10 +7,12 @@ file is one subject.  Importing this package fills the table and gives the numbe
 from dualgrad.numbers.number import Number
 
 from . import (  # noqa: F401  (each enters its functions)
+    calculus,
     choosing,
     complex,
     contractions,
     moving,
+    polynomials,
     products,
     protocols,
     reducing,

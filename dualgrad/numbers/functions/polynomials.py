@@ -1,0 +1,130 @@
+"""Polynomials by their coefficients, the highest power first, as NumPy's ``poly`` functions have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..number import plain
+from .making import concatenate, operand, stack, strong
+from .table import means, unsupported
+
+
+def _coefficients(p: Any) -> Any:
+    return np.atleast_1d(operand(p))
+
+
+def _no_poly1d(*polynomials: Any) -> None:
+    if any(isinstance(p, np.poly1d) for p in polynomials):
+        raise unsupported("a np.poly1d beside numbers", "give its coefficients, p.coeffs")
+
+
+@means(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """Horner's rule."""
+    _no_poly1d(p, x)
+    p, x = operand(p), strong(x)
+    y = x * 0 if len(p) == 0 else x * 0 + p[0]
+    for k in range(1, len(p)):
+        y = y * x + p[k]
+    return y
+
+
+def _padded(a: Any, b: Any) -> tuple[Any, Any]:
+    """Coefficients of the same length."""
+    _no_poly1d(a, b)
+    a, b = _coefficients(a), _coefficients(b)
+    size = max(len(a), len(b))
+    return tuple(x if len(x) == size else concatenate([np.zeros(size - len(x), x.dtype), x]) for x in (a, b))
+
+
+@means(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    a, b = _padded(a1, a2)
+    return a + b
+
+
+@means(np.polysub)
+def polysub(a1: Any, a2: Any) -> Any:
+    a, b = _padded(a1, a2)
+    return a - b
+
+
+@means(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    """NumPy leaves out leading zeros first; so does this, by the values."""
+    _no_poly1d(a1, a2)
+    return np.convolve(_trimmed(_coefficients(a1)), _trimmed(_coefficients(a2)))
+
+
+def _trimmed(p: Any) -> Any:
+    nonzero = np.flatnonzero(plain(p))
+    return p[nonzero[0] :] if len(nonzero) else p[:0] if len(p) == 0 else p[-1:]
+
+
+@means(np.polydiv)
+def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+    """Long division; the remainder loses leading entries that are close to zero, as in NumPy."""
+    _no_poly1d(u, v)
+    rest, v = _coefficients(u) + 0.0, _coefficients(v) + 0.0
+    count = max(len(rest) - len(v) + 1, 1)
+    scale, quotient = 1.0 / v[0], []
+    for k in range(len(rest) - len(v) + 1):
+        d = scale * rest[k]
+        quotient.append(d)
+        rest = concatenate([rest[:k], rest[k : k + len(v)] - d * v, rest[k + len(v) :]])
+    found = stack(quotient) if quotient else np.zeros(count, rest.dtype)
+    while len(rest) > 1 and np.allclose(plain(rest[0]), 0, rtol=1e-14):
+        rest = rest[1:]
+    return found, rest
+
+
+@means(np.polyder)
+def polyder(p: Any, m: int = 1) -> Any:
+    if m < 0:
+        raise ValueError("Order of derivative must be positive (see polyint)")
+    p = _coefficients(p)
+    for _ in range(m):
+        p = p[:-1] * np.arange(len(p) - 1, 0, -1)
+    return p
+
+
+@means(np.polyint)
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    if m < 0:
+        raise ValueError("Order of integral must be positive (see polyder)")
+    p, k = _coefficients(p), np.zeros(m) if k is None else np.atleast_1d(operand(k))
+    constants = [k[0]] * m if len(k) == 1 and m > 1 else k
+    if len(constants) < m:
+        raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
+    for n in range(m):
+        p = concatenate([p / np.arange(len(p), 0, -1), np.reshape(constants[n], (1,))])
+    return p
+
+
+@means(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    """The coefficients of the polynomial with these roots: the product of its linear factors."""
+    roots = _coefficients(seq_of_zeros)
+    if np.ndim(roots) != 1:
+        raise unsupported("np.poly of a matrix", "its characteristic polynomial: np.poly(np.linalg.eigvals(a))")
+    p: Any = np.ones(1, roots.dtype)
+    for k in range(len(roots)):
+        p = np.convolve(p, stack([np.ones((), roots.dtype)[()], -roots[k]]))
+    return p
+
+
+@means(np.vander)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803  (NumPy's name)
+    x = _coefficients(x)
+    if np.ndim(x) != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
+    count = len(x) if N is None else N
+    x = x.astype(np.promote_types(x.dtype, int))  # as NumPy has it: float32 becomes float64
+    columns = [np.ones(len(x), x.dtype)]
+    while len(columns) < count:
+        columns.append(columns[-1] * x)
+    if not count:
+        return np.zeros((len(x), 0), x.dtype)
+    return stack(columns[:count] if increasing else columns[:count][::-1], 1)
