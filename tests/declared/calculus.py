@@ -56,10 +56,10 @@ declare(
     np.unwrap,
     lambda x: np.unwrap(x * 9),
     lambda x: np.unwrap(x * 9, axis=0, discont=4.0),
-    lambda x: np.unwrap(x * 7, period=3.0 + x[0, 0]),
     shape=(3, 4),
     without={"empty": "the first entry is taken"},
 )
+declare(np.unwrap, lambda x: np.unwrap(x * 7, period=3.0 + x[0]), x=[0.1, 0.5, -0.4, 0.35], without=SHORT)
 
 P = [1.0, -0.5, 0.0, 2.0]
 declare(

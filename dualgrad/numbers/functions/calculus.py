@@ -27,8 +27,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     """Second-order differences inside, of first or second order at the ends."""
     f = operand(f)
     axes = axes_of(axis, np.ndim(f))
-    spacings = [operand(v) for v in (varargs * len(axes) if len(varargs) == 1 and np.ndim(varargs[0]) == 0 else varargs)]
-    spacings = spacings or [1.0] * len(axes)
+    one_for_all = len(varargs) == 1 and np.ndim(varargs[0]) == 0
+    spacings = [operand(v) for v in (varargs * len(axes) if one_for_all else varargs)] or [1.0] * len(axes)
     if len(spacings) != len(axes):
         raise TypeError("invalid number of arguments")
     if edge_order not in (1, 2):
