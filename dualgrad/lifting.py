@@ -233,8 +233,10 @@ def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function of one array, which may be given as a list with numbers in it."""
 
     @functools.wraps(function)
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(array(x) if type(x) is list or type(x) is tuple else x, *args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if args and (type(args[0]) is list or type(args[0]) is tuple):
+            args = (array(args[0]), *args[1:])
+        return function(*args, **kwargs)
 
     return call
 

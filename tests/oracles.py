@@ -102,6 +102,7 @@ SAMPLERS: dict[str, Callable[[np.random.Generator, tuple[int, ...], int], Any]] 
     "above -1": lambda rng, shape, k: rng.uniform(-0.7, 2.0, shape),
     "within 1": lambda rng, shape, k: rng.uniform(-0.8, 0.8, shape),
     "distinct": lambda rng, shape, k: rng.integers(-4, 5, shape) / 2 + k / 4,
+    "apart": lambda rng, shape, k: rng.permutation(np.prod(shape, dtype=int)).reshape(shape) * 0.23 - 0.9,
     "truth": lambda rng, shape, k: rng.integers(0, 2, shape).astype(bool),
 }
 

@@ -311,3 +311,27 @@ def test_writing_n_elements_one_by_one_is_linear():
         return len(found)
 
     assert 0 < copies(50) == copies(200) < 10
+
+
+def test_an_element_is_no_view_of_memory():
+    x = np.array([1.0, 2.0])
+    for f in (
+        lambda x: np.sum(x[0][None] * 2), lambda x: np.sum(x[0][None][None, :] * 2), lambda x: 2 * x[0][()],
+        lambda x: np.sum(np.reshape(x[0], (1, 1)) * 2), lambda x: np.sum(2 * x[0].T),
+    ):  # fmt: skip
+        assert np.array_equal(dg.grad(f)(x), [2, 0]) and np.array_equal(dg.jacfwd(f)(x), [2, 0])
+
+
+def test_structural_zeros_pass_through_views_in_both_sweeps():
+    mask = np.array([[True, False, True], [True, True, False]])
+
+    def f(x):
+        y = np.where(mask, x, np.nan)
+        d = y - np.sum(np.where(mask, y, 0.0))
+        return np.sum(np.where(mask, d * d, 0.0)) * np.sum(x)
+
+    x = np.array([[0.3, 0.5, 0.9], [0.2, 0.1, -0.3]])
+    reference = dg.jacfwd(dg.jacfwd(f))(x)
+    np.testing.assert_allclose(dg.jacrev(dg.jacfwd(f))(x), reference)
+    np.testing.assert_allclose(dg.jacrev(dg.jacrev(f))(x), reference)
+    assert np.any(reference)

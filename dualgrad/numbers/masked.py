@@ -45,7 +45,7 @@ class Masked(NDArrayOperatorsMixin):
         return f"Masked({self.values!r}, {self.mask!r})"
 
     def copy(self) -> Masked:
-        return Masked(self.values.copy(), self.mask.copy())
+        return Masked(*(np.array(v) if isinstance(v, np.generic) else v.copy() for v in (self.values, self.mask)))
 
     def astype(self, dtype: Any) -> Masked:
         return Masked(self.values.astype(dtype), self.mask.copy())
@@ -162,10 +162,13 @@ def _convolve(a: Any, b: Any, mode: str = "full") -> Masked:
 
 
 def _linear(f: Callable[..., Any]) -> Callable[..., Masked]:
-    """A structural word acts on values and mask alike."""
-    return lambda m, *rest, **options: Masked(
-        f(m.values, *rest, **options), np.asarray(f(m.mask, *rest, **options)) != 0
-    )
+    """A structural word acts on values and mask alike; a view stays one, of both."""
+
+    def word(m: Masked, *rest: Any, **options: Any) -> Masked:
+        mask = np.asarray(f(m.mask, *rest, **options))
+        return Masked(f(m.values, *rest, **options), mask if mask.dtype == bool else mask != 0)
+
+    return word
 
 
 def _stack(parts: list[Any], axis: int = 0) -> Masked:

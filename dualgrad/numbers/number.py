@@ -333,6 +333,8 @@ def plain(x: Any) -> Any:
 
 def view_of(x: Any, view: Callable[..., Any], argument: Any) -> Any:
     """A number that is a view of ``x``; where NumPy copies (an element), a frozen number."""
+    if not x._is_array():  # an element has no memory that one could look at
+        return apply_linear(WORDS[view.__name__], x, argument)
     memory = x._memory
     if memory is None or memory is OWN:
         root, chain = x, ((view, argument),)

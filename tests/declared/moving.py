@@ -54,5 +54,5 @@ for _mode in ("symmetric", "reflect"):
     declare(np.pad, padded(2, _mode, reflect_type="odd"), padded(WIDE, _mode, reflect_type="odd"), shape=M)
 declare(np.pad, padded((2, 1), "linear_ramp"), padded(SOME, "linear_ramp", end_values=VALUES),
         lambda x: np.pad(x, 3, "linear_ramp", end_values=x[0, 0]), shape=M)  # fmt: skip
-for _mode in ("mean", "maximum", "minimum"):
+for _mode in ("mean", "maximum", "minimum", "median"):
     declare(np.pad, padded((1, 2), _mode), padded(SOME, _mode, stat_length=2), shape=M)

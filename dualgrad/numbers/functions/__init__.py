@@ -17,6 +17,7 @@ from . import (  # noqa: F401  (each enters its functions)
     protocols,
     reducing,
     shapes,
+    statistics,
     ufuncs,
     values,
 )

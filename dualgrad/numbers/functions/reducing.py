@@ -1,4 +1,4 @@
-"""Sums, products and extremes over axes."""
+"""Sums, products and extremes over axes, and running ones."""
 
 from __future__ import annotations
 
@@ -13,37 +13,69 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
 from .complex import squared
-from .table import FUNCTIONS, METHODS, REDUCTIONS, means
+from .making import join
+from .moving import gather
+from .table import REDUCTIONS, means
 from .values import astype
 
 SUM = WORDS["sum"]
+NONE: Any = np._NoValue  # as NumPy says that there is no `initial`
 
 
 @means(np.sum, method=True)
-def sum(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return apply_linear(SUM, x if dtype is None else astype(x, dtype), axis, keepdims)
+def sum(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+    initial: Any = NONE, where: Any = True,
+) -> Any:  # fmt: skip
+    found = apply_linear(SUM, prepared(x, dtype, where, 0.0), axis, _true(keepdims))
+    return found if initial is NONE else found + initial
+
+
+def prepared(x: Any, dtype: Any, where: Any, neutral: float) -> Any:
+    """What a reduction reads: of its dtype, and neutral where it is told not to look."""
+    x = x if dtype is None else astype(x, dtype)
+    return x if where is True or where is NONE else np.where(plain(where), x, neutral)
+
+
+def _true(keepdims: Any) -> bool:
+    return keepdims is not NONE and bool(keepdims)
 
 
 @means(np.mean, method=True)
-def mean(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return sum(x, axis, dtype, keepdims=keepdims) / _count(x, axis)
+def mean(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    return sum(x, axis, dtype, keepdims=keepdims, where=where) / _count(x, axis, keepdims, where)
 
 
-def _count(x: Any, axis: Any) -> int:
-    return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
+def _count(x: Any, axis: Any, keepdims: Any = False, where: Any = True) -> Any:
+    """How many entries a reduction looks at."""
+    if where is True or where is NONE:
+        return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
+    return np.sum(np.broadcast_to(plain(where), x.shape), axis, keepdims=_true(keepdims), dtype=x.dtype)
 
 
 @means(np.var, method=True)
-def var(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+def var(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *,
+    where: Any = True, mean: Any = NONE, correction: Any = NONE,
+) -> Any:  # fmt: skip
     x = x if dtype is None else astype(x, dtype)
-    centred = x - mean(x, axis, keepdims=True)
-    return sum(squared(centred), axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+    centre = _mean(x, axis, keepdims=True, where=where) if mean is NONE else mean
+    centred = x - centre
+    count = _count(x, axis, keepdims, where) - (ddof if correction is NONE else correction)
+    return sum(squared(centred), axis, keepdims=keepdims, where=where) / (count * (count > 0))
+
+
+_mean = mean
 
 
 @means(np.std, method=True)
-def std(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+def std(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *,
+        where: Any = True, mean: Any = NONE, correction: Any = NONE) -> Any:  # fmt: skip
     """Zero for equal values, and so is its derivative there."""
-    return root(var(x, axis, dtype, ddof=ddof, keepdims=keepdims))
+    options = {"where": where, "mean": mean, "correction": correction}
+    return root(var(x, axis, dtype, ddof=ddof, keepdims=keepdims, **options))
 
 
 def root(square: Any, zero: Any = None) -> Any:
@@ -52,48 +84,167 @@ def root(square: Any, zero: Any = None) -> Any:
     return np.where(zero, 0.0, np.sqrt(np.where(zero, 1.0, square)))
 
 
-@means(np.cumsum, method=True)
-def cumsum(x: Any, axis: int | None = None) -> Any:
-    return apply_linear(WORDS["cumsum"], np.ravel(x) if axis is None else x, 0 if axis is None else axis)
-
-
 @means(np.diff)
-def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
     head = (slice(None),) * (axis % x.ndim)
+    ends = [e if e is NONE else _end(e, x, axis) for e in (prepend, append)]
+    if prepend is not NONE or append is not NONE:
+        x = np.concatenate([p for p in (ends[0], x, ends[1]) if p is not NONE], axis)
     for _ in range(n):
         x = x[(*head, slice(1, None))] - x[(*head, slice(None, -1))]
     return x
 
 
+def _end(value: Any, x: Any, axis: int) -> Any:
+    """What `diff` puts before or after: a number stands for a layer of it."""
+    layer = list(x.shape)
+    layer[axis] = 1
+    return np.broadcast_to(value, layer) if np.ndim(value) == 0 else value
+
+
+@means(np.ediff1d)
+def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    ends = [() if e is None else (astype(np.ravel(e), x.dtype),) for e in (to_begin, to_end)]
+    found = diff(np.ravel(x))
+    return np.concatenate([*ends[0], found, *ends[1]]) if any(ends) else found
+
+
+# Products: without division, so zeros among the factors are right to all orders
+
+
+def folded(x: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
+    """The array with the reduced axes as one in front, and the shape of the result with ``keepdims``."""
+    axes = axes_of(axis, np.ndim(x))
+    kept = [k for k in range(np.ndim(x)) if k not in axes]
+    shape = np.shape(x)
+    ones = tuple(1 if k in axes else n for k, n in enumerate(shape))
+    rows = np.reshape(np.transpose(x, [*axes, *kept]), (math.prod(shape[k] for k in axes), *(shape[k] for k in kept)))
+    return rows, ones
+
+
 @means(np.prod, method=True)
-def prod(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    """Products of halves of halves: no division, so zeros among the factors are right to all orders."""
+def prod(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+    initial: Any = NONE, where: Any = True,
+) -> Any:  # fmt: skip
+    """Products of halves of halves."""
+    rows, ones = folded(prepared(x, dtype, where, 1.0), axis)
+    found = rows
+    while len(found) > 1:
+        half = len(found) // 2
+        pairs = found[:half] * found[half : 2 * half]
+        found = pairs if len(found) % 2 == 0 else np.concatenate([pairs, found[2 * half :]])
+    found = found[0] if len(found) else np.ones(rows.shape[1:], rows.dtype)[()]
+    if _left_the_range(found, lambda: np.multiply.reduce(plain(rows))):
+        found = _in_turn(rows)[-1]
+    found = found if initial is NONE else found * initial
+    return np.reshape(found, ones) if _true(keepdims) else found
+
+
+def _left_the_range(found: Any, expected: Callable[[], Any]) -> bool:
+    """Whether factors were multiplied in an order that overflows or vanishes where NumPy's does not."""
+    value = plain(found)
+    with np.errstate(all="ignore"):
+        usual = np.all(np.isfinite(value) & (value != 0))
+        return not (usual or np.array_equal(value, expected(), equal_nan=True))
+
+
+def _in_turn(factors: Any) -> list[Any]:
+    """Running products, one after the other."""
+    found = [factors[0]]
+    for k in range(1, len(factors)):
+        found.append(found[-1] * factors[k])
+    return found
+
+
+@means(np.cumprod, method=True)
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     x = x if dtype is None else astype(x, dtype)
-    axes = axes_of(axis, x.ndim)
-    kept = [k for k in range(x.ndim) if k not in axes]
-    rest = tuple(x.shape[k] for k in kept)
-    ones = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
-    x = np.reshape(np.transpose(x, [*axes, *kept]), (-1, *rest))
-    while len(x) > 1:
-        half = len(x) // 2
-        pairs = x[:half] * x[half : 2 * half]
-        x = pairs if len(x) % 2 == 0 else np.concatenate([pairs, x[2 * half :]])
-    x = x[0] if len(x) else np.ones(rest)
-    return np.reshape(x, ones) if keepdims else x
+    x, axis = (np.ravel(x), 0) if axis is None else (x, axis)
+    rows = np.moveaxis(x, axis, 0)
+    found = _running_product(rows)
+    if _left_the_range(found, lambda: np.multiply.accumulate(plain(rows))):
+        found = np.stack(_in_turn(rows))
+    return np.moveaxis(found, 0, axis)
 
 
-def _extreme(function: Any) -> Callable[..., Any]:
-    """The mean of the entries that attain the extreme: ties share its derivative equally."""
+def _running_product(x: Any) -> Any:
+    """Products of pairs have running products half as long; between them is one factor more."""
+    n = len(x)
+    if n < 2:
+        return x.copy()
+    odd = _running_product(x[:-1:2] * x[1::2])
+    even = odd[: (n - 1) // 2] * x[2::2]
+    return join(x.shape, [(slice(0, 1), x[:1]), (slice(2, None, 2), even), (slice(1, None, 2), odd)])
 
-    def extreme(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        value = plain(x)
-        hit = value == function(value, axis=axis, keepdims=True)
-        return sum(np.where(hit, x, 0.0), axis, keepdims=keepdims) / np.sum(hit, axis=axis, keepdims=keepdims)
 
+# Running sums
+
+
+@means(np.cumsum, method=True)
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    x = x if dtype is None else astype(x, dtype)
+    return apply_linear(WORDS["cumsum"], np.ravel(x) if axis is None else x, 0 if axis is None else axis)
+
+
+def _cumulative(running: Callable[..., Any], first: float) -> Callable[..., Any]:
+    """``np.cumulative_sum`` and its like."""
+
+    def call(
+        x: Any, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Any:
+        if axis is None and x.ndim > 1:
+            raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
+        axis = axis or 0
+        found = running(x, axis, dtype)
+        start = np.full((*x.shape[:axis], 1, *x.shape[axis:][1:]), first, found.dtype)
+        return np.concatenate([start, found], axis) if include_initial else found
+
+    return call
+
+
+means(np.cumulative_sum)(_cumulative(cumsum, 0.0))
+means(np.cumulative_prod)(_cumulative(cumprod, 1.0))
+
+
+# Extremes
+
+
+def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The entry that attains the extreme; if several do they share its derivative equally."""
+
+    def extreme(
+        x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = NONE, where: Any = True
+    ) -> Any:
+        value, keepdims = plain(x), _true(keepdims)
+        options = {} if initial is NONE else {"initial": plain(initial), "where": plain(where)}
+        top = function(value, axis=axis, keepdims=True, **options)
+        hit = (value == top) | (value != value) & (top != top)
+        if where is not True and where is not NONE:
+            hit = hit & plain(where)
+        count = np.sum(hit, axis=axis, keepdims=keepdims)
+        if np.all(count == 1) and initial is NONE:
+            positions = np.arange(value.size).reshape(value.shape)
+            return gather(x, np.sum(np.where(hit, positions, 0), axis=axis, keepdims=keepdims))
+        flat = np.reshape(top, np.shape(count))[()]
+        shared = sum(np.where(hit, x - np.where(np.isfinite(top), top, 0), 0.0), axis, keepdims=keepdims)
+        if initial is not NONE:
+            own = flat == plain(initial)
+            count = count + own
+            shared = shared + np.where(own, initial - np.where(np.isfinite(flat), flat, 0), 0.0)
+        return shared / np.maximum(count, 1).astype(value.dtype) + np.where(np.isfinite(flat), flat, 0)[()]
+
+    extreme.__name__ = function.__name__
     return extreme
 
 
-max, min = _extreme(np.max), _extreme(np.min)
-FUNCTIONS |= {np.max: max, np.min: min}
-METHODS |= {"max": max, "min": min}
+max = means(np.max, np.amax, method=True)(_extreme(np.max))
+min = means(np.min, np.amin, method=True)(_extreme(np.min))
+
+
+@means(np.ptp)
+def ptp(x: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
+
+
 REDUCTIONS |= {np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min}
