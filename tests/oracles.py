@@ -227,7 +227,7 @@ def adjoint(f: Callable[[np.ndarray], Any], shape: tuple[int, ...]) -> Callable[
         for at in np.ndindex(shape):
             unit = np.zeros(shape)
             unit[at] = 1
-            out[at] = np.sum(ct * f(unit))
+            out[at] = np.sum(ct * np.conj(f(unit))).real
         return out
 
     return transposed

@@ -421,6 +421,11 @@ def structural_cases():
     for small, large in BROADCASTS:
         yield "broadcast_to", numbers(*small), (large,)
         yield "sum_to", numbers(*large), (small,)
+    for axis, norm in ((-1, "backward"), (-2, "forward"), (-3, "ortho")):
+        yield "fft", X + 1j * X**2, (axis, norm)
+        yield "fft_back", X + 1j * X**2, (axis, norm)
+        yield "rfft", X, (axis, norm)
+        yield "rfft_back", np.fft.rfft(X, None, axis) * (1 + 2j), (axis, norm, X.shape)
     for axis in (0, 1, -1):
         yield "cumsum", X, (axis,)
         yield "cumsum_back", X, (axis,)
@@ -455,6 +460,10 @@ def cleared(x, index):
     return x
 
 
+def along(x, axis, matrix):
+    return np.moveaxis(np.moveaxis(x, axis, -1) @ matrix, -1, axis)
+
+
 NUMPY = {
     "sum": lambda x, axis, keepdims: np.sum(x, axis, keepdims=keepdims),
     "reshape": np.reshape,
@@ -464,6 +473,10 @@ NUMPY = {
     "broadcast_to": np.broadcast_to,
     "cumsum": np.cumsum,
     "astype": np.ndarray.astype,
+    "fft": lambda x, axis, norm: np.fft.fft(x, None, axis, norm),
+    "rfft": lambda x, axis, norm: np.fft.rfft(x, None, axis, norm),
+    "fft_back": lambda x, axis, norm: along(x, axis, np.conj(np.fft.fft(np.eye(x.shape[axis]), norm=norm))),
+    "rfft_back": lambda x, axis, norm, shape: oracles.adjoint(lambda z: np.fft.rfft(z, None, axis, norm), shape)(x),
     "part": getattr,
     "whole": lambda x, which: x * (1 + 0j if which == "real" else 1j),
     "matmul_left": np.matmul,

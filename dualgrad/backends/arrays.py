@@ -2,7 +2,7 @@
 
 They take arrays, or numbers that carry derivatives themselves: each is written with
 functions that such numbers understand, and where NumPy has none the number is asked to
-interpret the word (`_interpreted`).  A ``_batched`` function treats the leading axis of its
+interpret the word (`interpreted`).  A ``_batched`` function treats the leading axis of its
 first argument as a stack of independent arguments.
 """
 
@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
+from .fourier import (  # noqa: F401  (texts name them)
+    fft,
+    fft_back,
+    fft_back_batched,
+    fft_batched,
+    rfft,
+    rfft_back,
+    rfft_back_batched,
+    rfft_batched,
+)
+from .interpreted import interpreted
 from .products import (  # noqa: F401  (texts name them)
     contract,
     contract_batched,
@@ -31,23 +40,10 @@ Shape = tuple[int, ...]
 ALL = slice(None)
 
 
-def _interpreted(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a number as first argument interpret the word named like ``f``."""
-    name = f.__name__
-
-    @wraps(f)
-    def word(x: Any, *rest: Any) -> Any:
-        if isinstance(x, (ndarray, np.generic)):
-            return f(x, *rest)
-        return x.__dualgrad_apply__(name, x, *rest)
-
-    return word
-
-
 # Sums
 
 
-@_interpreted
+@interpreted
 def spread(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
     """The transpose of a sum over ``axis`` of an array of this shape."""
     if axis is not None and not keepdims:
@@ -77,7 +73,7 @@ def spread_batched(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
     return spread(x, (x.shape[0], *shape), _inner(axis, len(shape)), keepdims)
 
 
-@_interpreted
+@interpreted
 def sum_to(x: Any, shape: Shape) -> Any:
     """The transpose of broadcasting from this shape."""
     if x.shape == shape:
@@ -186,7 +182,7 @@ def part(x: Any, which: str) -> Any:
     return getattr(x, which)
 
 
-@_interpreted
+@interpreted
 def whole(x: Any, which: str) -> Any:
     """Complex numbers whose part "real" or "imag" is ``x``, the other zero."""
     out = np.zeros(x.shape, np.result_type(x.dtype, np.complex64))
@@ -200,7 +196,7 @@ part_batched, whole_batched = part, whole
 # Indexing
 
 
-@_interpreted
+@interpreted
 def scatter(x: Any, index: Any, shape: Shape) -> Any:
     """Zeros of this shape with ``x`` added at the index."""
     out = np.zeros(shape, x.dtype)
@@ -211,7 +207,7 @@ def scatter(x: Any, index: Any, shape: Shape) -> Any:
     return out
 
 
-@_interpreted
+@interpreted
 def clear(x: Any, index: Any) -> Any:
     """``x`` with zeros at the index."""
     out = np.array(x)

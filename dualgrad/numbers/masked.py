@@ -171,6 +171,16 @@ def _linear(f: Callable[..., Any]) -> Callable[..., Masked]:
     return word
 
 
+def _mixing(f: Callable[..., Any]) -> Callable[..., Masked]:
+    """A transform along an axis: no entry is structurally zero if one of those it is made of is not."""
+
+    def mixed(m: Masked, axis: int, *rest: Any) -> Masked:
+        values = f(m.values, axis, *rest)
+        return Masked(values, np.broadcast_to(np.any(m.mask, axis, keepdims=True), values.shape).copy())
+
+    return mixed
+
+
 def _stack(parts: list[Any], axis: int = 0) -> Masked:
     parts = [masked(p) for p in parts]
     return Masked(np.stack([p.values for p in parts], axis), np.stack([p.mask for p in parts], axis))
@@ -195,4 +205,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{f: _linear(f) for f in (np.reshape, np.transpose, np.broadcast_to, np.expand_dims, np.moveaxis, np.flip,
                                np.swapaxes, np.squeeze, np.array, np.copy, np.cumsum)},
 }  # fmt: skip
-_WORDS = {f.__name__: _linear(f) for f in (arrays.spread, arrays.sum_to, arrays.scatter, arrays.clear, arrays.whole)}
+_WORDS = {
+    **{f.__name__: _linear(f) for f in (arrays.spread, arrays.sum_to, arrays.scatter, arrays.clear, arrays.whole)},
+    **{f.__name__: _mixing(f) for f in (arrays.fft, arrays.fft_back, arrays.rfft, arrays.rfft_back)},
+}

@@ -50,6 +50,11 @@ PAIRS: list[tuple[str, str, str]] = [
         "contract(x, other, letters, others, out)", "contract({0}, {1}, {2}, {3}, {4})",
         "contract(ct, other, out, others, letters)",
     ),
+    # Fourier transforms along an axis counted from the end; the adjoint of F is n times its inverse.
+    ("fft(x, axis, norm)", "fft({0}, {1}, {2})", "fft_back(ct, axis, norm)"),
+    ("fft_back(x, axis, norm)", "fft_back({0}, {1}, {2})", "fft(ct, axis, norm)"),
+    ("rfft(x, axis, norm)", "rfft({0}, {1}, {2})", "rfft_back(ct, axis, norm, x_shape)"),
+    ("rfft_back(x, axis, norm, shape)", "rfft_back({0}, {1}, {2}, {3})", "rfft(ct, axis, norm)"),
     ("convolved(x, kernel)", "convolved({0}, {1})", "correlated(ct, kernel)"),
     ("correlated(x, kernel)", "correlated({0}, {1})", "convolved(ct, kernel)"),
     ("correlated_by(kernel, x)", "correlated_by({0}, {1})", "correlated_by(ct, x)"),
@@ -67,7 +72,10 @@ def _complex(types: list[Type], params: dict[str, Any]) -> Type:
 
 
 # Words between real and complex numbers: the domain of the first argument, and the type of the result.
-BETWEEN: dict[str, tuple[str, Callable[..., Type]]] = {"part": ("complex", _real), "whole": ("real", _complex)}
+BETWEEN: dict[str, tuple[str, Callable[..., Type]]] = {
+    **dict.fromkeys(("part", "rfft_back"), ("complex", _real)),
+    **dict.fromkeys(("whole", "rfft"), ("real", _complex)),
+}
 
 
 def _declare(header: str, text: str, transpose: str) -> None:

@@ -11,6 +11,7 @@ from . import (  # noqa: F401  (each enters its functions)
     choosing,
     complex,
     contractions,
+    fourier,
     moving,
     polynomials,
     products,
