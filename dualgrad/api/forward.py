@@ -72,9 +72,9 @@ def forward(
 
 
 def _dtype_of(value: Any, dot: Any) -> Any:
-    """A tangent has the dtype of its value: float32 beside a float64 constant becomes float64."""
+    """A tangent has the dtype of its value: float32 beside a float64 constant becomes float64, real beside i complex."""
     dtype = getattr(value, "dtype", dot.dtype)
-    return dtype if dtype.kind == dot.dtype.kind else None
+    return dtype if dtype.kind in "fc" else None
 
 
 def _once(call: Call, seeds: list[Any], lead: tuple[int, ...], has_aux: bool, careful: bool) -> Any:

@@ -100,7 +100,7 @@ class LinearMap(_Matrix):
             found = push(recording.tape, dots, recording.refs)
             if has_nan(found):
                 found = push(recording.tape, [seeded(d) for d in dots], recording.refs, True)
-        return [zeros_beside(v) if d is None else fresh(d) for v, d in zip(recording.values, found)]
+        return [zeros_beside(v) if d is None else fresh(d, v.dtype) for v, d in zip(recording.values, found)]
 
     def _flat(self, v: Any) -> Any:
         return _joined(self._push(_cut(v, self.columns)))

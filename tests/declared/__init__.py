@@ -12,6 +12,8 @@ x
 without
     Laws that do not apply, as ``{"empty": "why"}``: "empty" (an argument of size zero), "single" (float32),
     "strided" (a non-contiguous argument), "jet", "second" (second derivatives).
+complex
+    The calls are proven for complex arguments too, with an imaginary part beside what is drawn or given.
 tolerance
     Relative to the values, of the comparison with differences of the function.
 """
@@ -42,13 +44,14 @@ class Declared:
     given: Any
     without: dict[str, str] = field(default_factory=dict)
     tolerance: float = 1e-7
+    complex: bool = False
 
     @property
     def x(self) -> Any:
         """The argument."""
-        if self.given is not None:
-            return np.array(self.given)[()]
-        return sample((self.domain,), np.random.default_rng(list(self.name.encode())), self.shape)[0]
+        rng = np.random.default_rng(list(self.name.encode()))
+        x = sample((self.domain,), rng, self.shape)[0] if self.given is None else np.array(self.given)[()]
+        return x + 1j * rng.uniform(0.2, 1.2, np.shape(x)) if self.complex else x
 
 
 def declare(
@@ -59,13 +62,17 @@ def declare(
     x: Any = None,
     without: dict[str, str] | None = None,
     tolerance: float = 1e-7,
+    complex: bool = False,
 ) -> None:
     """Enter calls that prove ``function``; without a call, the function itself is one."""
     module = getattr(function, "__module__", None) or "numpy"
     title = f"{module.split('.')[-1]}.{getattr(function, '__name__', function)}"
     for k, call in enumerate(calls or (function,)):
         name = title if len(calls) < 2 else f"{title}-{k}"
-        DECLARED.append(Declared(function, call, name, shape, domain, x, without or {}, tolerance))
+        options = without or {}, tolerance
+        DECLARED.append(Declared(function, call, name, shape, domain, x, *options))
+        if complex:
+            DECLARED.append(Declared(function, call, f"{name}-complex", shape, domain, x, *options, True))
 
 
 for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):

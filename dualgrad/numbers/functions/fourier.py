@@ -88,7 +88,7 @@ def _axes(x: Any, s: Any, axes: Any, half: bool = False) -> list[tuple[int, int 
     sizes = [x.shape[a] for a in axes] if s is None else [x.shape[a] if n == -1 else n for n, a in zip(s, axes)]
     if s is not None and len(s) != len(axes):
         raise ValueError("Shape and axes have different lengths.")
-    if half and (s is None or s[-1] == -1):
+    if half and s is None:
         sizes[-1] = 2 * (x.shape[axes[-1]] - 1)
     return [*zip(axes, sizes)]
 
