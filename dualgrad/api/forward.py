@@ -72,7 +72,7 @@ def forward(
 
 
 def _dtype_of(value: Any, dot: Any) -> Any:
-    """A tangent has the dtype of its value: float32 beside a float64 constant becomes float64, real beside i complex."""
+    """A tangent has the dtype of its value: float64 of one from float32 and float64, complex of ``x + 1j``."""
     dtype = getattr(value, "dtype", dot.dtype)
     return dtype if dtype.kind in "fc" else None
 
