@@ -30,7 +30,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 from dualgrad.numbers.array import buffer
-from dualgrad.numbers.functions import array
+from dualgrad.numbers.functions import arange, array, vectorized
 from dualgrad.numbers.number import Number, apply, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
@@ -105,7 +105,7 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
 def _new_cell(cell: types.CellType) -> types.CellType:
     """The user's own cell, unless it holds a module or function that may mean something else here."""
     kind = type(_content(cell))
-    liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType)
+    liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType, np.vectorize)
     return types.CellType() if liftable else cell
 
 
@@ -147,6 +147,8 @@ def lifted(value: Any) -> Any:
         return value if value.__code__.co_filename.startswith(_LIBRARIES) else _lift_function(value)
     if kind is types.ModuleType:
         return NAMESPACES.get(value, value)
+    if kind is np.vectorize:
+        return _Vectorize(value)
     if kind in _REPLACEABLE:
         return REPLACED.get(value, value)
     return value
@@ -223,10 +225,24 @@ def _array(values: Any, dtype: Any = None, **options: Any) -> Any:
     return array(values, dtype, **options)
 
 
-def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, **options: Any) -> Any:
-    if not (isinstance(start, Number) or isinstance(stop, Number)):
-        return np.linspace(start, stop, num, endpoint, **options)
-    return start + (stop - start) * np.linspace(0.0, 1.0, num, endpoint)
+def _arange(*args: Any, **options: Any) -> Any:
+    numbers = any(isinstance(a, Number) for a in (*args, *options.values()))
+    return arange(*args, **options) if numbers else np.arange(*args, **options)
+
+
+class _Vectorize:
+    """``np.vectorize`` of a lifted function."""
+
+    def __init__(self, pyfunc: Any = None, *args: Any, **options: Any):
+        if pyfunc is None:  # a decorator with options
+            self.make = lambda f: _Vectorize(f, *args, **options)
+            return
+        self.spec = pyfunc if isinstance(pyfunc, np.vectorize) else np.vectorize(pyfunc, *args, **options)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if not hasattr(self, "spec"):
+            return self.make(*args)
+        return vectorized(self.spec, lift(self.spec.pyfunc), args, options)
 
 
 def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -275,7 +291,7 @@ REPLACED: dict[Any, Any] = {
     **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
                                  np.empty_like, np.full_like, np.copy)},
     np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
-    np.linspace: _linspace,
+    np.arange: _arange, np.vectorize: _Vectorize,
     **{f: _of_lists(f) for f in (np.sum, np.mean, np.max, np.min, np.prod, np.linalg.norm, np.dot, np.cumsum, np.var)},
     **{f: _math(f, numeric) for f, numeric in MATH.items()},
 }  # fmt: skip

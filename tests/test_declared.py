@@ -97,7 +97,7 @@ def test_jacobians_agree(case):
 @laws("jet")
 def test_series_is_that_of_nested_derivatives(case):
     """To order 5: at a point and along a curve, against differences of lower orders of the series."""
-    v, u = direction(case.x, 4), direction(case.x, 5)
+    v, u, call = direction(case.x, 4), direction(case.x, 5), case.call  # a closure is lifted, an attribute is not
 
     def series(x):
         return dg.jet(case.call, (x,), ([v, 0.5 * u, 0 * v, 0 * v, 0 * v],))[1]
@@ -106,7 +106,7 @@ def test_series_is_that_of_nested_derivatives(case):
     close(found[0], dg.jvp(case.call, (case.x,), (v,))[1])
 
     def curve(t):  # the value at a shifted origin: its k-th derivative is k! times the coefficient
-        return case.call(case.x + t * v + 0.5 * t * t * u)
+        return call(case.x + t * v + 0.5 * t * t * u)
 
     for k in range(5):
         close(found[k] * _factorial(k + 1), np.asarray(dg.derivative(curve, k + 1)(0.0)), 1e-9)

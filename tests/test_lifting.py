@@ -182,3 +182,24 @@ def test_results_are_plain_again():
     out, dot = dg.jvp(f, (1.0,), (1.0,))
     assert type(out[0]) is np.ndarray and type(out[1]) is np.ndarray and out[2] == {"n": 3, "s": "text"}
     assert np.array_equal(dot[0], [0, 0]) and np.array_equal(dot[1], [1, 0])
+
+
+def test_np_vectorize_by_signature_is_refused_with_the_loop_to_write():
+    mean = np.vectorize(np.mean, signature="(n)->()")
+    with pytest.raises(dg.UnsupportedError, match="in a loop"):
+        dg.jacfwd(lambda x: mean(x))(np.ones((2, 3)))
+    assert np.array_equal(dg.jacfwd(lambda x: x * mean(np.ones((2, 3)))[0])(np.ones(2)), np.eye(2))
+
+
+def test_np_vectorize_as_a_decorator_is_lifted():
+    @np.vectorize
+    def f(t):
+        return math.sin(t) if t > 0 else t
+
+    @np.vectorize(excluded={"p"})
+    def g(t, p):
+        return t * p[0]
+
+    x = np.array([0.5, -1.0])
+    np.testing.assert_allclose(dg.jacrev(lambda x: f(x))(x), np.diag([np.cos(0.5), 1.0]))
+    np.testing.assert_allclose(dg.jacrev(lambda x: g(x, p=[2.0]))(x), 2 * np.eye(2))

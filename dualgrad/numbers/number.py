@@ -198,6 +198,8 @@ class Number:
     # Indexing
 
     def __getitem__(self, index: Any) -> Any:
+        if type(index) is tuple and not index and not self._is_array():
+            return self  # an element, which is a value
         if is_basic(index):
             return view_of(self, getitem, index)
         return apply(WORDS["getitem"], self, index_of(index))

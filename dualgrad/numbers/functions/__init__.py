@@ -8,6 +8,7 @@ from dualgrad.numbers.number import Number
 
 from . import (  # noqa: F401  (each enters its functions)
     calculus,
+    calling,
     choosing,
     complex,
     contractions,
@@ -18,14 +19,17 @@ from . import (  # noqa: F401  (each enters its functions)
     protocols,
     reducing,
     shapes,
+    spaces,
     statistics,
     ufuncs,
     values,
 )
+from .calling import vectorized
 from .making import array, stack
+from .spaces import arange
 from .table import METHODS
 
 for _name, _method in METHODS.items():
     setattr(Number, _name, _method)
 
-__all__ = ["array", "stack"]
+__all__ = ["arange", "array", "stack", "vectorized"]
