@@ -454,6 +454,21 @@ def structural_cases():
         yield "correlated_by", numbers(m), (numbers(n),)
 
 
+def matrix_cases():
+    """A stack of matrices and coefficients of the same stack."""
+    a, b, w = numbers(2, 3, 3), numbers(2, 3, 3) + 4 * np.eye(3), numbers(2, 3) + np.arange(3.0) * 5 + 2
+    for name in ("right_times", "left_times", "left_divide", "inner_with"):
+        yield name, a, (b,)
+        yield name, a[0], (b[0],)
+    for name in ("over_gaps", "times_gaps", "over_sums", "times_sums", "over_columns", "times_columns"):
+        yield name, a, (w,)
+    for name in ("mT", "adjoint", "diagonal_part"):
+        yield name, a, ()
+    yield "diagonal_matrix", w, ()
+    yield "scaled_by", w[:, 0], (b,)
+    yield "scaled_by", w[0, 0], (b[0],)
+
+
 def cleared(x, index):
     x = x.copy()
     x[index] = 0
@@ -496,7 +511,25 @@ NUMPY = {
     "matmul_right_back": lambda x, a, shape: oracles.adjoint(lambda b: a @ b, shape)(x),
 }
 
-CASES = list(structural_cases())
+OFF = 1 - np.eye(3)
+NUMPY |= {
+    "right_times": np.matmul,
+    "left_times": lambda x, a: a @ x,
+    "left_divide": lambda x, a: np.linalg.inv(a) @ x,
+    "inner_with": lambda x, c: np.einsum("...ij,...ij", x, c),
+    "scaled_by": lambda x, c: np.einsum("...,...ij->...ij", x, c),
+    "over_gaps": lambda x, w: OFF * x / (w[..., None, :] - w[..., None] + np.eye(3)),
+    "times_gaps": lambda x, w: x * (w[..., None, :] - w[..., None]),
+    "over_sums": lambda x, w: OFF * x / (w[..., None, :] + w[..., None]),
+    "times_sums": lambda x, w: OFF * x * (w[..., None, :] + w[..., None]),
+    "over_columns": lambda x, s: x / s[..., None, :],
+    "times_columns": lambda x, s: x * s[..., None, :],
+    "mT": lambda x: x.swapaxes(-1, -2),
+    "adjoint": lambda x: x.swapaxes(-1, -2),
+    "diagonal_part": lambda x: np.einsum("...ii->...i", x),
+    "diagonal_matrix": lambda x: np.einsum("...i,ij->...ij", x, np.eye(3)),
+}
+CASES = [*structural_cases(), *matrix_cases()]
 each_case = pytest.mark.parametrize("name, x, rest", CASES, ids=[f"{c[0]}{k}" for k, c in enumerate(CASES)])
 
 

@@ -25,7 +25,7 @@ from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
 from dualgrad.transforms.transpose import transposed
 
-from . import arrays
+from . import arrays, matrices
 
 ARRAY, COMPLEX = Type(FLOAT.dtype, -1), Type("complex128", -1)
 SHAPE = Type("shape", -1)
@@ -107,7 +107,7 @@ class Special:
 
 def run(source: str, name: str) -> Callable[..., Any]:
     """The function that a text defines."""
-    namespace: dict[str, Any] = {**vars(arrays), "np": np, "math": math, "special": Special()}
+    namespace: dict[str, Any] = {**vars(arrays), **vars(matrices), "np": np, "math": math, "special": Special()}
     namespace["__dualgrad_generated__"] = True
     exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)
     return namespace[name]

@@ -42,6 +42,10 @@ class LostDerivativeError(DualgradError, TypeError):
     """A number would have become a plain float and lost its derivative."""
 
 
+class GaugeError(DualgradError, ValueError):
+    """A result is defined only up to a choice (of basis, of phase), and a derivative depends on it."""
+
+
 class EscapedNumberError(DualgradError, ValueError):
     """A number was used after the transform that made it had ended."""
 

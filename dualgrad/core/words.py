@@ -12,7 +12,7 @@ from typing import Any
 
 from .program import Type
 
-KINDS = ("elementary", "linear", "bilinear", "quotient", "selecting", "discrete", "memory")
+KINDS = ("elementary", "linear", "bilinear", "quotient", "implicit", "selecting", "discrete", "memory")
 
 
 @dataclass(eq=False)

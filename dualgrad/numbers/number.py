@@ -35,7 +35,7 @@ import numpy as np
 from numpy import ndarray
 
 import dualgrad.rules  # noqa: F401  (fills the table)
-from dualgrad.backends import arrays
+from dualgrad.backends import arrays, matrices
 from dualgrad.backends.arrays import is_basic
 from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError
 from dualgrad.core.words import WORDS, Word
@@ -475,7 +475,7 @@ def evaluate(word: Word) -> Callable[..., Any]:
     if isinstance(word.text, str):
         names = [f"a{k}" for k in range(len(word.rule.args))]
         source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
-        return eval(source, {"np": np, **vars(arrays)})
+        return eval(source, {"np": np, **vars(arrays), **vars(matrices)})
     from scipy import special
 
     return getattr(special, word.name)

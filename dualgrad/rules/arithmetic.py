@@ -48,7 +48,7 @@ arithmetic("move(a)", "linear", "{0}", "move(da)", a="ct", infer=like_first)
 arithmetic("mul(a, b)", "bilinear", "{0} * {1}", "da*b + a*db", a="ct*b", b="a*ct", precedence=20, ufunc=np.multiply)
 arithmetic(
     "div(a, b)", "quotient", "{0} / {1}", "(da - y*db)/b", a="ct/b", precedence=20, infer=floating, ufunc=np.divide,
-    domain=("real", "nonzero"),
+    domain=("real", "nonzero"), inverse="mul",
 )  # fmt: skip
 arithmetic("conj(a)", "linear", _text_of_conj, "conj(da)", a="conj(ct)", infer=like_first, ufunc=np.conjugate)
 arithmetic("cast(a)", "linear", _text_of_cast, "cast(da)", a="cast(ct)", infer=_type_of_cast)

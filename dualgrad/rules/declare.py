@@ -26,7 +26,8 @@ class Rule:
     ``jvp`` is text in the tangents ``d<arg>``; ``transposes`` maps an argument in which
     the word is linear to text in the cotangent ``ct``.  ``derivatives`` (elementary rows)
     maps each argument to its partial derivative, ``closed`` to a spelling of it that the
-    Taylor recurrences can use where the first one never closes.
+    Taylor recurrences can use where the first one never closes.  A word that divides names
+    the one that it undoes, its ``inverse``.
     """
 
     args: tuple[str, ...]
@@ -35,6 +36,7 @@ class Rule:
     derivatives: dict[str, str] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
     batched: str | None = None
+    inverse: str | None = None
     domain: tuple[str, ...] = ()
 
 
@@ -119,6 +121,7 @@ def arithmetic(
     infer: Callable[..., Type] = promoted,
     ufunc: Any = None,
     domain: tuple[str, ...] | str = "real",
+    inverse: str | None = None,
     **transposes: str,
 ) -> Word:
     """A linear, bilinear or selecting word applied element by element.
@@ -128,7 +131,7 @@ def arithmetic(
     """
     name, args = _header(header)
     domain = (domain,) * len(args) if isinstance(domain, str) else domain
-    rule = Rule(args, jvp, transposes, domain=domain)
+    rule = Rule(args, jvp, transposes, inverse=inverse, domain=domain)
     word = Word(name, kind, infer, text, rule, elementwise=True, ufunc=ufunc, precedence=precedence)
     return register(word)
 
@@ -155,9 +158,10 @@ def linear(
     *,
     batched: str,
     domain: str = "",
+    inverse: str | None = None,
     infer: Callable[..., Type] = any_array,
 ) -> Word:
-    """A linear function of its first argument; the others are shapes, axes and indices.
+    """A linear function of its first argument; the others are shapes, axes, indices and coefficients.
 
     Declared: its transpose in words and ``batched``, the word that does the same where
     the first argument has one more leading axis (directions, cotangents, Taylor orders).
@@ -165,8 +169,22 @@ def linear(
     name, args = _header(header)
     jvp = f"{name}(d{args[0]}{''.join(', ' + a for a in args[1:])})"
     domains = (domain, *("real",) * (len(args) - 1)) if domain else ()
-    rule = Rule(args, jvp, {args[0]: transpose}, batched=batched, domain=domains)
+    rule = Rule(args, jvp, {args[0]: transpose}, batched=batched, inverse=inverse, domain=domains)
     return register(Word(name, "linear", infer, text, rule))
+
+
+def implicit(header: str, text: str, jvp: str) -> Word:
+    """A function of matrices that is defined by equations.
+
+    Declared: its jvp, linear in the tangents, in words of matrices.  Derived: residuals, the
+    transpose, the Taylor series, higher derivatives.  Where the text is the name of an argument,
+    the word is a part of a factorization, and the argument is its plain value.
+    """
+    name, args = _header(header)
+    if text in args:
+        slots = ", ".join(f"{{{k}}}" for k in range(len(args)))
+        text = f"given('{name}', {args.index(text) - 1}, {slots})"
+    return register(Word(name, "implicit", any_array, text, Rule(args, jvp)))
 
 
 def memory(header: str, text: str | Callable[..., str], infer: Callable[..., Type]) -> Word:

@@ -23,7 +23,7 @@ from dualgrad.core.words import WORDS
 
 OPERATORS: dict[type, str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power", ast.USub: "neg",
-    ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
+    ast.MatMult: "matmul", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
 }  # fmt: skip
 
 NUMBERS = {"inf": float("inf"), "nan": float("nan"), "pi": 3.141592653589793}
@@ -65,6 +65,8 @@ class Writer:
         values, flags = zip(*(self.value(o) for o in operands), strict=True)
         if not any(flags):
             return emit(self.coefficients, name, values), False
+        if name == "matmul":  # in a rule all factors are stacks of matrices, of one stack
+            name, values = ("right_times", values) if flags[0] else ("left_times", values[::-1])
         if self.batched and f"{name}_batched" in WORDS:
             name = f"{name}_batched"
         if any(v is None for v in values):

@@ -16,20 +16,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..core.build import Builder
 from ..core.program import INT, Atom, Block, Carry, Const, For, If, Join, Let, Program, Store, Type, Var, While, zero
 from ..core.words import WORDS, Word
-from ..rules.declare import promoted
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
+from .implicit import follow
 from .jvp import matched, prepare
+from .series import ONE, ZERO, Series, as_atom, is_series, plain, scaled, total
 from .ssa import ssa
 from .tidy import tidy
 
-ZERO, ONE = Const(0, INT), Const(1, INT)
 POWERS = 64  # integer exponents up to this size are products
 
 
@@ -47,17 +47,6 @@ def jet(program: Program, active: tuple[bool, ...]) -> Program:
     results = [taylor.result(a, b) for a in program.results]
     params = [*program.params, *taylor.series_params]
     return tidy(ssa(Program(f"{program.name}_jet", params, taylor.allocations.block + b.block, results)))
-
-
-@dataclass(eq=False)
-class Series:
-    """Coefficients of one value: order 0 is an atom, the rest lie in memory (None: a constant)."""
-
-    first: Atom
-    memory: Var | None = None
-
-    def at(self, k: Atom, b: Builder) -> Atom:
-        return b.load(self.memory, k)
 
 
 class Recurrence:
@@ -110,6 +99,9 @@ class Recurrence:
             self.nodes[key] = self.cauchy(word, *args[:2], self.new(first), *args[2:])
         elif word.kind == "quotient" and is_series(args[1]):
             self.nodes[key] = self.quotient(*args, self.new(first))
+        elif word.kind == "implicit":
+            self.nodes[key] = self.new(first)
+            follow(self, word, args, self.nodes[key])
         elif word.kind == "elementary":
             self.nodes[key] = self.new(first)
             self.integral(word, args, self.nodes[key])
@@ -214,39 +206,6 @@ class Recurrence:
             return emit(self.b, name, tuple(values))
         found = self.word(WORDS[name], values)
         return found if is_series(found) else found.first
-
-
-def is_series(value: Any) -> bool:
-    """Whether a value has coefficients beyond order 0."""
-    return isinstance(value, Series) and value.memory is not None
-
-
-def plain(value: Any) -> Any:
-    """Order 0."""
-    return value.first if isinstance(value, Series) else value
-
-
-def as_atom(value: Any, like: Series) -> Atom:
-    """A structural zero or a literal as an atom of the series' type."""
-    if isinstance(value, (Var, Const)):
-        return value
-    return Const(0.0 if value is None else float(value), Type(like.first.type.dtype))
-
-
-def scaled(b: Builder, k: Atom, like: Series) -> Atom:
-    """An order as a number of the series' type (int times float32 would be float64)."""
-    return b.cast(k, dtype="float32") if like.first.type.dtype == "float32" else k
-
-
-def total(b: Builder, start: Atom, count: Atom, term: Callable[[Builder, Atom], Atom]) -> Atom:
-    """``start + Σ_{j<count} term(j)``."""
-    j, body = Var("j", INT), Builder(line=b.line)
-    value = term(body, j)
-    acc = Var("acc", value.type if isinstance(start, Const) else promoted([start.type, value.type], {}))
-    b.bind(acc, Const(start.value, acc.type) if isinstance(start, Const) else matched(start, acc.type, b))
-    body.bind(acc, body.add(acc, value))
-    b.block.append(For(j, ZERO, count, ONE, body.block, line=b.line))
-    return acc
 
 
 class Taylor:

@@ -1,4 +1,4 @@
-"""Products of arrays, and norms: most are one contraction."""
+"""Products of arrays: most are one contraction."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from dualgrad.backends.arrays import axes_of
 from dualgrad.core.words import WORDS
 
 from ..number import apply
-from .complex import conj, squared
+from .complex import conj
 from .contractions import EINSUM
 from .making import operand, strong
-from .reducing import root
 from .shapes import reshape
-from .table import COMPOSED, FUNCTIONS, means, unsupported
+from .table import COMPOSED, FUNCTIONS, means
 
 CONVOLVE, CORRELATE = WORDS["convolve"], WORDS["correlate"]
 
@@ -147,14 +146,6 @@ def _cut(a: Any, v: Any, mode: str, start: int) -> Any:
         raise ValueError(f"mode {mode!r} is none of 'full', 'same', 'valid'")
     whole = apply(CONVOLVE, a, v)
     return whole if mode == "full" else whole[start : start + len(a)]
-
-
-@means(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The 2-norm; zero at zero, and so is its derivative there."""
-    if not (ord is None or ord == 2 and (x.ndim == 1 or isinstance(axis, int))):
-        raise unsupported(f"np.linalg.norm with ord={ord!r}")
-    return root(np.sum(squared(x), axis, keepdims=keepdims))
 
 
 VECDOT, MATVEC, VECMAT = _along("...i,...i->...", True), _along("...ij,...j->...i"), _along("...i,...ij->...j", True)

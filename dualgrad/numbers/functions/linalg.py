@@ -1,0 +1,270 @@
+"""``np.linalg``: systems, determinants, inverses and factorizations, said with the implicit words.
+
+The words take stacks of matrices of one stack; here NumPy's vectors, broadcasting, triangles and options become that.
+A factorization is computed once, from the plain matrix, and its parts are given to the words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualgrad.core.errors import GaugeError
+from dualgrad.core.words import WORDS
+
+from ..number import apply, plain
+from ..undefined import undefined
+from .making import operand
+from .table import DISCRETE, means, unsupported
+
+
+def word(name: str, *args: Any) -> Any:
+    """A word of matrices; a part whose derivative does not exist raises only when it is used."""
+    try:
+        return apply(WORDS[name], *args)
+    except GaugeError as error:
+        return undefined(apply(WORDS[name], *map(plain, args)), error)
+
+
+def mT(a: Any) -> Any:
+    return np.swapaxes(a, -1, -2)
+
+
+def adjoint(a: Any) -> Any:
+    return np.conjugate(mT(a)) if a.dtype.kind == "c" else mT(a)
+
+
+def is_real(a: Any, what: str) -> Any:
+    """The matrix, which is not complex."""
+    a = operand(a)
+    if a.dtype.kind == "c":
+        raise unsupported(f"{what} of complex matrices", "use real matrices: [[A, -B], [B, A]] stands for A + iB")
+    return a
+
+
+def symmetrized(a: Any, lower: bool = True) -> Any:
+    """The symmetric matrix that a function sees which reads one triangle."""
+    triangle = np.tri(a.shape[-1], dtype=bool)
+    return np.where(triangle if lower else triangle.T, a, mT(a))
+
+
+# Systems and inverses
+
+
+@means(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    a, b = operand(a), operand(b)
+    if np.ndim(b) == 1:
+        return solve(a, b[:, None])[..., 0]
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = np.broadcast_to(a, (*stack, *a.shape[-2:])), np.broadcast_to(b, (*stack, *b.shape[-2:]))
+    return word("solve", a, b)
+
+
+@means(np.linalg.inv)
+def inv(a: Any) -> Any:
+    return word("inv", operand(a))
+
+
+@means(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    a, b = operand(a), operand(b)
+    if axes is not None:
+        kept = [k for k in range(a.ndim) if k not in axes]
+        a = np.transpose(a, [*kept, *axes])
+    rest = a.shape[np.ndim(b) :]
+    n = int(np.prod(rest))
+    return np.reshape(solve(np.reshape(a, (n, n)), np.reshape(b, (n,))), rest)
+
+
+@means(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    n = int(np.prod(a.shape[ind:]))
+    return np.reshape(inv(np.reshape(a, (n, n))), (*a.shape[ind:], *a.shape[:ind]))
+
+
+@means(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    """The derivative along matrices of the same rank: across a change of rank the pseudo-inverse jumps."""
+    if hermitian:
+        raise unsupported("np.linalg.pinv with hermitian=True", "leave it out: the result is the same")
+    a, options = operand(a), {} if rtol is None else {"rtol": rtol}
+    return word("pinv_of", a, np.linalg.pinv(plain(a), *(() if rcond is None else (rcond,)), **options))
+
+
+@means(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """By the pseudo-inverse."""
+    a, b = operand(a), operand(b)
+    _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
+    rtol = np.finfo(s.dtype).eps * max(a.shape) if rcond is None else np.finfo(s.dtype).eps if rcond == -1 else rcond
+    x = pinv(a, rtol) @ b
+    if residuals.size:
+        left = b - a @ x
+        residuals = np.reshape(np.sum(left * left, axis=0), residuals.shape)
+    return x, residuals, rank, svdvals(a)
+
+
+# Determinants
+
+
+@means(np.linalg.det)
+def det(a: Any) -> Any:
+    """Where the matrix is singular or nearly so, its small part is split off and expanded without division."""
+    a = operand(a)
+    if a.shape[-1] == 0 or not _nearly_singular(plain(a)):
+        return word("det", a)
+    u, s, vh = np.linalg.svd(plain(a))
+    small = int(np.max(np.count_nonzero(s <= 1e-7 * s[..., :1], axis=-1)))
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    turned = adjoint(u) @ a @ adjoint(vh)
+    r = a.shape[-1] - small
+    regular, column, row = turned[..., :r, :r], turned[..., :r, r:], turned[..., r:, :r]
+    rest = turned[..., r:, r:]
+    if r == 0:
+        return sign * polynomial_det(rest)
+    return sign * word("det", regular) * polynomial_det(rest - row @ solve(regular, column))
+
+
+def _nearly_singular(a: Any) -> bool:
+    try:
+        return not bool(np.all(np.linalg.cond(a, 1) < 1e7))
+    except np.linalg.LinAlgError:
+        return True
+
+
+def polynomial_det(a: Any) -> Any:
+    """The determinant by Faddeev and LeVerrier: a polynomial of the entries, right to all orders at any matrix."""
+    n, unit = a.shape[-1], np.eye(a.shape[-1], dtype=a.dtype)
+    m, c = unit, np.ones((), a.dtype)
+    for k in range(1, n + 1):
+        m = a @ m
+        c = np.trace(m, axis1=-2, axis2=-1) * (-1.0 / k)
+        m = m + c[..., None, None] * unit
+    return c * (-1.0) ** n
+
+
+@means(np.linalg.slogdet)
+def slogdet(a: Any) -> Any:
+    a = is_real(a, "np.linalg.slogdet")
+    found = np.linalg.slogdet(plain(a))
+    return type(found)(found.sign, word("log_abs_det", a))
+
+
+# Factorizations
+
+
+@means(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    """Reads one triangle, and is differentiated as a function of that triangle."""
+    factor = word("cholesky", symmetrized(is_real(a, "np.linalg.cholesky"), not upper))
+    return mT(factor) if upper else factor
+
+
+@means(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """Of a wide matrix the left square decides; the rest of R follows from it."""
+    a = is_real(a, "np.linalg.qr")
+    m, n = a.shape[-2:]
+    if mode == "raw" or mode not in ("reduced", "complete", "r"):
+        raise unsupported(f"np.linalg.qr with mode={mode!r}", "use mode='reduced'")
+    found = np.linalg.qr(plain(a))
+    square = a[..., :, :m] if m < n else a
+    parts = found.Q, np.ascontiguousarray(found.R[..., :, :m])
+    q, r = word("qr_q", square, *parts), word("qr_r", square, *parts)
+    if m < n:
+        r = np.concatenate([r, mT(q) @ a[..., :, m:]], axis=-1)
+    if mode == "r":
+        return r
+    if mode == "complete" and m > n:
+        return _complete(a, r)
+    return type(found)(q, r)
+
+
+def _complete(a: Any, r: Any) -> Any:
+    found = np.linalg.qr(plain(a), "complete")
+    zeros = np.zeros((*a.shape[:-2], a.shape[-2] - a.shape[-1], a.shape[-1]), a.dtype)
+    error = GaugeError(
+        "np.linalg.qr with mode='complete': Q of a tall matrix has no derivative",
+        why="its last columns are any orthonormal basis of a complement (their gauge)",
+        hint="use mode='reduced'",
+    )
+    return type(found)(undefined(found.Q, error), np.concatenate([r, zeros], axis=-2))
+
+
+@means(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> Any:
+    """Reads one triangle, and is differentiated as a function of that triangle."""
+    a = symmetrized(is_real(a, "np.linalg.eigh"), UPLO.upper() == "L")
+    found = np.linalg.eigh(plain(a), UPLO)
+    return type(found)(word("eigh_values", a, *found), word("eigh_vectors", a, *found))
+
+
+@means(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+    a = symmetrized(is_real(a, "np.linalg.eigvalsh"), UPLO.upper() == "L")
+    return word("eigh_values", a, *np.linalg.eigh(plain(a), UPLO))
+
+
+@means(np.linalg.eig)
+def eig(a: Any) -> Any:
+    a = operand(a)
+    found = np.linalg.eig(plain(a))
+    return type(found)(word("eig_values", a, *found), word("eig_vectors", a, *_real_vectors(found)))
+
+
+def _real_vectors(found: Any) -> Any:
+    if found.eigenvectors.dtype.kind == "c":
+        raise unsupported("np.linalg.eig with complex eigenvalues", "use np.linalg.eigvals for the values alone")
+    return found
+
+
+@means(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    a = operand(a)
+    return word("eig_values", a, *np.linalg.eig(plain(a)))
+
+
+@means(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    if hermitian:
+        raise unsupported("np.linalg.svd with hermitian=True", "leave it out: the singular values are the same")
+    a = is_real(a, "np.linalg.svd")
+    found = np.linalg.svd(plain(a), full_matrices)
+    m, n = a.shape[-2:]
+    if m < n:
+        values, long, short = _tall_svd(mT(a), mT(found.Vh), found.S, found.U, compute_uv)
+        return type(found)(short, values, mT(long)) if compute_uv else values
+    values, long, short = _tall_svd(a, found.U, found.S, mT(found.Vh), compute_uv)
+    return type(found)(long, values, mT(short)) if compute_uv else values
+
+
+def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, Any]:
+    """Values, left and right vectors of a matrix with at least as many rows as columns."""
+    m, n = a.shape[-2:]
+    parts = u[..., :n], s, v
+    values = word("svd_values", a, *parts)
+    if not vectors:
+        return values, None, None
+    short = word("svd_short", a, *parts)
+    if m == n:
+        return values, word("svd_short", mT(a), v, s, u), short
+    if u.shape[-1] == n:
+        return values, word("svd_long", a, *parts), short
+    error = GaugeError(
+        "np.linalg.svd with full_matrices=True: the larger factor of a matrix that is not square has no derivative",
+        why="its last vectors are any orthonormal basis of a complement (their gauge)",
+        hint="use full_matrices=False",
+    )
+    return values, undefined(u, error), short
+
+
+@means(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Any:
+    return svd(x, False, False)
+
+
+DISCRETE |= {np.linalg.matrix_rank}

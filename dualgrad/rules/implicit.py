@@ -1,0 +1,99 @@
+"""Matrix functions: each is one line of matrix calculus, its jvp.
+
+Read ``implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")`` as: with ``y = inv(a)``, the tangent of y is
+``-y da y``.  The transpose follows by transposing that line, second derivatives by differentiating it, and the
+Taylor series by solving ``y' = -y a' y`` order by order (`dualgrad.transforms.implicit`).
+
+All arguments are stacks of matrices, of one stack; `dualgrad.numbers.functions.linalg` makes them so.  Words
+that read one triangle of a matrix (eigh, cholesky) get it symmetrized: their tangents are symmetric.
+
+*Parts.*  A factorization has several results.  It is computed once, from the plain matrix; each result is a word
+of the matrix and all the plain parts, whose value is its own part.  ``eigh_values(a, w, v)`` is ``w``, and its line
+says how it depends on ``a``.
+"""
+
+from __future__ import annotations
+
+from dualgrad.core.words import Word, register
+
+from .declare import Rule, any_array, implicit, linear
+from .text import ZEROS
+
+# Words that are linear in their first argument: transpose, and what they undo if they divide.
+
+MATRIX_WORDS: list[tuple[str, str, str, str | None]] = [
+    ("right_times(x, b)", "np.matmul({0}, {1})", "right_times(ct, mT(b))", None),
+    ("left_times(x, a)", "np.matmul({1}, {0})", "left_times(ct, mT(a))", None),
+    ("left_divide(x, a)", "np.linalg.solve({1}, {0})", "left_divide(ct, mT(a))", "left_times"),
+    ("mT(x)", "mT({0})", "mT(ct)", None),
+    ("adjoint(x)", "adjoint({0})", "adjoint(ct)", None),
+    ("diagonal_part(x)", "diagonal_part({0})", "diagonal_matrix(ct)", None),
+    ("diagonal_matrix(x)", "diagonal_matrix({0})", "diagonal_part(ct)", None),
+    ("inner_with(x, c)", "inner_with({0}, {1})", "scaled_by(ct, c)", None),
+    ("scaled_by(x, c)", "scaled_by({0}, {1})", "inner_with(ct, c)", None),
+    ("over_gaps(x, w)", "over_gaps({0}, {1})", "over_gaps(ct, w)", "times_gaps"),
+    ("times_gaps(x, w)", "times_gaps({0}, {1})", "times_gaps(ct, w)", None),
+    ("over_sums(x, w)", "over_sums({0}, {1})", "over_sums(ct, w)", "times_sums"),
+    ("times_sums(x, w)", "times_sums({0}, {1})", "times_sums(ct, w)", None),
+    ("over_columns(x, s)", "over_columns({0}, {1})", "over_columns(ct, s)", "times_columns"),
+    ("times_columns(x, s)", "times_columns({0}, {1})", "times_columns(ct, s)", None),
+]
+
+for _header, _text, _transpose, _inverse in MATRIX_WORDS:
+    _name, _args = _header.split("(")
+    _partner, _rest = _transpose.split("(", 1)
+    _twin = f"{_name}_batched"
+    linear(_header, _text, _transpose, batched=_twin, inverse=_inverse)
+    _same = "left_divide_batched({0}, {1})" if _name == "left_divide" else _text
+    linear(f"{_twin}({_args}", _same, f"{_partner}_batched({_rest}", batched=_twin, inverse=_inverse)
+    ZEROS[_name] = ZEROS[_twin] = lambda b, x, *rest: None
+
+for _name in ("lower_half", "strictly_lower", "upper", "ones"):  # masks of the shape of a matrix
+    register(Word(_name, "discrete", any_array, f"{_name}({{0}})", Rule(("a",))))
+
+# Systems and determinants
+
+implicit("solve(a, b)", "np.linalg.solve({0}, {1})", "left_divide(db - da @ y, a)")
+implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")
+implicit("det(a)", "np.linalg.det({0})", "y*inner_with(da, mT(inv(a)))")
+implicit("log_abs_det(a)", "np.linalg.slogdet({0})[1]", "inner_with(da, mT(inv(a)))")
+implicit(
+    "pinv_of(a, p)", "p",
+    "y @ adjoint(y) @ adjoint(da) - y @ adjoint(y) @ adjoint(da) @ a @ y - y @ da @ y"
+    " + adjoint(da) @ adjoint(y) @ y - y @ a @ adjoint(da) @ adjoint(y) @ y",
+)  # fmt: skip
+
+# Factorizations.  The triangle of a product is what the factor does not leave to the other one.
+
+implicit("cholesky(a)", "np.linalg.cholesky({0})", "y @ (lower_half(y)*(inv(y) @ da @ adjoint(inv(y))))")
+
+_TURN = "adjoint(qr_q(a, q, r)) @ da @ inv(qr_r(a, q, r))"
+_SKEW = f"(strictly_lower(r)*({_TURN}) - adjoint(strictly_lower(r)*({_TURN})))"
+implicit("qr_q(a, q, r)", "q", f"y @ {_SKEW} + da @ inv(qr_r(a, q, r)) - y @ ({_TURN})")
+implicit("qr_r(a, q, r)", "r", f"({_TURN} - {_SKEW}) @ y")
+
+_INNER = "inv(lu_lower(a, l, u)) @ da @ inv(lu_upper(a, l, u))"
+implicit("lu_lower(a, l, u)", "l", f"y @ (strictly_lower(l)*({_INNER}))")
+implicit("lu_upper(a, l, u)", "u", f"(upper(l)*({_INNER})) @ y")
+
+implicit("eigh_values(a, w, v)", "w", "diagonal_part(adjoint(eigh_vectors(a, w, v)) @ da @ eigh_vectors(a, w, v))")
+implicit("eigh_vectors(a, w, v)", "v", "y @ over_gaps(adjoint(y) @ da @ y, eigh_values(a, w, v))")
+
+_TURN = "inv(eig_vectors(a, w, v)) @ da @ eig_vectors(a, w, v)"
+_FREE = f"y @ over_gaps({_TURN}, eig_values(a, w, v))"
+implicit("eig_values(a, w, v)", "w", f"diagonal_part({_TURN})")
+implicit("eig_vectors(a, w, v)", "v", f"{_FREE} - y*(ones(v) @ (y*({_FREE})))")  # columns keep length one
+
+# a = u s vᴴ with at least as many rows as columns: v is square ("short"), u may be "long"
+
+_TURN = "adjoint(svd_long(a, u, s, v)) @ da @ svd_short(a, u, s, v)"
+_SCALED = f"times_columns({_TURN}, svd_values(a, u, s, v))"  # (uᴴ da v) s
+_SIDED = f"adjoint(times_columns(adjoint({_TURN}), svd_values(a, u, s, v)))"  # s (uᴴ da v)
+_QUOTIENT = "over_gaps(over_sums({0} + adjoint({0}), svd_values(a, u, s, v)), svd_values(a, u, s, v))"
+implicit("svd_values(a, u, s, v)", "s", f"diagonal_part({_TURN})")
+implicit("svd_short(a, u, s, v)", "v", "y @ " + _QUOTIENT.format(_SIDED))
+implicit(
+    "svd_long(a, u, s, v)", "u",
+    "y @ " + _QUOTIENT.format(_SCALED) + " + over_columns(da @ svd_short(a, u, s, v)"
+    " - y @ (adjoint(y) @ da @ svd_short(a, u, s, v)), svd_values(a, u, s, v))",
+)  # fmt: skip
