@@ -82,8 +82,8 @@ def test_argnums_must_exist():
 
 
 def test_a_function_without_a_rule_is_named():
-    text = message(dg.UnsupportedError, lambda: dg.grad(lambda x: np.sum(np.linalg.pinv(x)))(np.eye(2)))
-    assert "np.pinv has no derivative rule" in text
+    text = message(dg.UnsupportedError, lambda: dg.grad(lambda x: np.sum(np.packbits(x)))(np.eye(2)))
+    assert "np.packbits has no derivative rule" in text
     assert "np.invert" in message(dg.UnsupportedError, lambda: dg.grad(np.invert)(1.0))
 
 
