@@ -11,8 +11,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api.custom import custom_jvp, custom_vjp
+    from .api.elementary import elementary
     from .api.evaluate import stop_gradient
     from .api.forward import jacfwd, jvp, pushforward
+    from .api.implicit import fixed_point, implicit_root
+    from .api.linear import linear
     from .api.linear_map import LinearMap
     from .api.linearity import linear_transpose
     from .api.matrices import hessian, hvp, jacobian
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from .api.series import derivative, jet, taylor
     from .core.errors import (
         ArgumentError,
+        ConvergenceError,
         DualgradError,
         EscapedNumberError,
         KernelError,
@@ -38,12 +42,15 @@ _PLACES = {
     "api.forward": "jvp jacfwd pushforward",
     "api.reverse": "vjp linearize grad value_and_grad jacrev pullback",
     "api.custom": "custom_jvp custom_vjp",
+    "api.elementary": "elementary",
+    "api.implicit": "fixed_point implicit_root",
+    "api.linear": "linear",
     "api.linear_map": "LinearMap",
     "api.linearity": "linear_transpose",
     "api.matrices": "jacobian hessian hvp",
     "api.series": "jet taylor derivative",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
-    "KernelError OverlapError",
+    "KernelError OverlapError ConvergenceError",
     "api.evaluate": "stop_gradient",
     "api.route": "kernel source",
     "lifting": "lifting",
@@ -53,11 +60,11 @@ _PLACES = {
 _HOME = {name: place for place, names in _PLACES.items() for name in names.split()}
 
 __all__ = [  # noqa: F822
-    "ArgumentError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError", "LinearMap",
-    "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "custom_jvp", "custom_vjp",
-    "derivative", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting",
-    "linear_transpose", "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor",
-    "value_and_grad", "vjp",
+    "ArgumentError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError",
+    "LinearMap", "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "custom_jvp",
+    "custom_vjp", "derivative", "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root",
+    "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose",
+    "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.core.containers import flatten, matched, paths, unflatten
+from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, LostDerivativeError, StructureError, UnsupportedError
 from dualgrad.lifting import lift
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, is_float, kept, zero_like
 from dualgrad.numbers.number import Number, bare
 from dualgrad.numbers.raised import raised
 
-from .evaluate import as_primal, is_differentiable
+from .fitting import fitted, results
 from .linearity import RecordedRest, probe, record_linear
 
 
@@ -224,8 +224,8 @@ class Ruled(Function):
         what = f"the jvp rule of {self.name}"
         found = lift(self.custom.rule)(*self.nondiff, primals, tangents)
         out, out_dot = _pair(found, what, "(out, out_tangent)")
-        outs, form = _leaves(out)
-        return outs, _fitted(out_dot, form, outs, f"{what}: the tangent of its result"), form
+        outs, form = results(out)
+        return outs, fitted(out_dot, form, outs, f"{what}: the tangent of its result"), form
 
     def _recorded(self, given: Given) -> tuple[list[Any], Any, Rest]:
         """The tangent part of the jvp rule on a tape."""
@@ -251,7 +251,7 @@ class Ruled(Function):
         what = f"fwd of {self.name}"
         found = lift(custom.fwd)(*custom.merged(self.nondiff, given.tree(contents)))
         out, residuals = _pair(found, what, "(out, residuals)")
-        outs, form = _leaves(out)
+        outs, form = results(out)
 
         def pull(cts: list[Any], lead: int | None = None) -> list[Any]:
             found = lift(custom.bwd)(*self.nondiff, residuals, unflatten(form, cts))
@@ -261,8 +261,7 @@ class Ruled(Function):
                     f"bwd of {self.name} returned {type(found).__name__}, not a tuple",
                     hint="return a tuple with one cotangent for each argument, (ct,) for one",
                 )
-            fitted = _fitted(tuple(found), given.structure, contents, label)
-            return given.among(fitted)
+            return given.among(fitted(tuple(found), given.structure, contents, label))
 
         rest = Rest(lambda dots: self._transposed(given, outs, rest).push(dots), pull)
         return outs, form, rest
@@ -317,37 +316,3 @@ def _pair(found: Any, what: str, wanted: str) -> tuple[Any, Any]:
     if not (isinstance(found, (tuple, list)) and len(found) == 2):
         raise StructureError(f"{what} must return a pair {wanted}, it returned {type(found).__name__}")
     return found[0], found[1]
-
-
-def _leaves(out: Any) -> tuple[list[Any], Any]:
-    """Results as content."""
-    leaves, form = flatten(out)
-    return [as_primal(x) if is_differentiable(x) and not _is_integer(x) else bare(x) for x in leaves], form
-
-
-def _is_integer(x: Any) -> bool:
-    return isinstance(x, int) or getattr(x, "dtype", np.dtype(float)).kind in "iub"
-
-
-def _fitted(tree: Any, structure: Any, primals: list[Any], what: str) -> list[Any]:
-    """Derivatives in the places of ``primals``, each like its primal; zeros for None and for what has none."""
-    found = matched(tree, structure)
-    fitted = []
-    for (value, problem), primal, path in zip(found, primals, paths(structure)):
-        if not is_float(primal) and not isinstance(primal, (float, complex)):
-            fitted.append(zero_like(primal))
-            continue
-        if problem is not None:
-            raise StructureError(f"{what}{path} {problem}", hint="return the same containers, None for zero")
-        if value is None:
-            fitted.append(zero_like(primal))
-            continue
-        value, shape = as_primal(value) if is_differentiable(value) else value, np.shape(primal)
-        if getattr(value, "shape", None) != shape:
-            got = f"shape {value.shape}" if hasattr(value, "shape") else f"type {type(value).__name__}"
-            raise StructureError(f"{what}{path} has {got}, it belongs to an array of shape {shape}")
-        dtype = getattr(primal, "dtype", value.dtype)
-        if value.dtype.kind == "c" and dtype.kind != "c":
-            raise StructureError(f"{what}{path} has dtype {value.dtype}, it belongs to dtype {dtype}")
-        fitted.append(value if value.dtype == dtype else value.astype(dtype))
-    return fitted

@@ -16,7 +16,7 @@ import numpy as np
 from dualgrad.core.build import Builder
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import BOOL, FLOAT, Const, Let, Program, Type, Var, const
-from dualgrad.core.words import WORDS, Word
+from dualgrad.core.words import USER, WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 from dualgrad.transforms.jet import Recurrence, Series
 from dualgrad.transforms.jvp import tangent
@@ -107,7 +107,8 @@ class Special:
 
 def run(source: str, name: str) -> Callable[..., Any]:
     """The function that a text defines."""
-    namespace: dict[str, Any] = {**vars(arrays), **vars(matrices), "np": np, "math": math, "special": Special()}
+    namespace: dict[str, Any] = {**vars(arrays), **vars(matrices), "np": np, "math": math}
+    namespace |= {"special": Special(), "user": USER}
     namespace["__dualgrad_generated__"] = True
     exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)
     return namespace[name]

@@ -66,6 +66,10 @@ class OverlapError(DualgradError, ValueError):
     """Arrays given to a kernel that writes one of them share memory."""
 
 
+class ConvergenceError(DualgradError, ArithmeticError):
+    """An iteration did not find what it looked for."""
+
+
 class ProgramError(DualgradError, ValueError):
     """A program breaks the rules of `dualgrad.core.program` (a defect in dualgrad)."""
 

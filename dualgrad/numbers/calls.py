@@ -111,6 +111,15 @@ class Function:
         outs, form = flatten(out)
         return outs, flatten(out_dot)[0], form
 
+    def directions(self, given: Given, dots: list[Any], count: int) -> tuple[list[Any], list[Any], Any]:
+        """`tangents` for so many directions, which lead; one after the other."""
+        pushed = [self.tangents(given, [t[k] for t in dots]) for k in range(count)]
+        return _joined(pushed) if pushed else self._none(given)
+
+    def _none(self, given: Given) -> tuple[list[Any], list[Any], Any]:
+        outs, form = flatten(self(*given.tree(given.primals)))
+        return outs, [np.zeros((0, *np.shape(y))) for y in outs], form
+
     def series(self, given: Given, coeffs: list[Any]) -> tuple[list[Any], Any]:
         """Coefficients of the results, and their structure, for the coefficients of the active leaves."""
         order = len(coeffs[0]) - 1
@@ -148,29 +157,34 @@ def apply_function(function: Function, args: Sequence[Any]) -> Any:
 
 
 def _dual(function: Function, given: Given) -> Any:
-    """N directions are N tangents, one after the other."""
-    counts = {a._linear.shape[0] for a in given.numbers if a._linear.ndim > a._primal.ndim}
-    push = _pusher(function, given)
-    if not counts:
-        outs, dots, form = push([bare(a._linear) for a in given.numbers])
-    else:
-        (count,) = counts
-        pushed = [push([bare(a._linear[k]) for a in given.numbers]) for k in range(count)]
-        outs, _, form = pushed[0] if pushed else push([np.zeros(a.shape, a.dtype) for a in given.numbers])
-        dots = [stacked([p[1][n] for p in pushed]) if pushed else np.zeros((0, *np.shape(y)))
-                for n, y in enumerate(outs)]  # fmt: skip
+    dots = [content(a._linear) for a in given.numbers]
+    counts = {t.shape[0] for t, a in zip(dots, given.numbers) if t.ndim > a.ndim}
+    count = counts.pop() if counts else None
+    careful = given.level.careful and function.careful
+    found = _through_rest(function, given, dots, count) if careful else None
+    if found is None:
+        dots = [*map(dense, dots)]
+        found = function.tangents(given, dots) if count is None else function.directions(given, dots, count)
+    outs, dots, form = found
     return unflatten(form, [_number(Dual, function, given.level, y, d) for y, d in zip(outs, dots)])
 
 
-def _pusher(function: Function, given: Given) -> Callable[[list[Any]], Any]:
-    """How tangents are pushed: plain ones by the function's rule, masked ones through its linear rest."""
-    if not (given.level.careful and function.careful):
-        return lambda dots: function.tangents(given, [*map(dense, dots)])
+def _through_rest(function: Function, given: Given, dots: list[Any], count: int | None) -> Any:
+    """Masked tangents pushed through the linear rest; None where it cannot be had."""
     try:
         outs, form, rest = function.rest(given)
     except UnsupportedError:  # a rule that does with tangents what a tape cannot
-        return lambda dots: function.tangents(given, [*map(dense, dots)])
-    return lambda dots: (outs, rest.push(dots), form)
+        return None
+    if count is None:
+        return outs, rest.push(dots), form
+    pushed = [(outs, rest.push([t[k] for t in dots]), form) for k in range(count)]
+    return _joined(pushed) if pushed else None
+
+
+def _joined(pushed: list[Any]) -> tuple[list[Any], list[Any], Any]:
+    """Directions one by one as directions that lead."""
+    outs, _, form = pushed[0]
+    return outs, [stacked([*parts]) for parts in zip(*(p[1] for p in pushed))], form
 
 
 def _number(kind: type[Number], function: Function, level: Level, y: Any, linear: Any) -> Any:
@@ -215,7 +229,7 @@ class Call(Special):
         self.shapes = [(np.shape(y), y.dtype if is_float(y) else np.dtype(float)) for y in outs]
 
     def push(self, *dots: Any) -> Any:  # type: ignore[override]
-        found = self.rest.push([*(dots if self.rest.leading else map(dense, dots))])
+        found = self.rest.push([*(dots if self.rest.leading else (content(dense(d)) for d in dots))])
         return found if self.single is None else content(found[self.single])
 
     def pull(self, ct: Any) -> tuple[Any, ...]:  # type: ignore[override]
@@ -234,7 +248,7 @@ class Call(Special):
         return tuple(found if careful and rest.leading else map(content, found))
 
     def _filled(self, cts: dict[int, Any]) -> list[Any]:
-        return [dense(cts[k]) if k in cts else np.zeros(*s)[()] for k, s in enumerate(self.shapes)]
+        return [content(dense(cts[k])) if k in cts else np.zeros(*s)[()] for k, s in enumerate(self.shapes)]
 
 
 class Part(Special):
@@ -274,8 +288,10 @@ def zero_series(a: Any, order: int) -> Any:
 
 
 def content(x: Any) -> Any:
-    """What a function returns, with Python floats as NumPy's."""
+    """A value as numbers hold it: NumPy's numbers for Python's and for arrays without axes."""
     x = bare(x)
+    if type(x) is np.ndarray and x.ndim == 0:
+        return x[()]
     return x if isinstance(x, Masked) or hasattr(x, "dtype") else np.asarray(x)[()] if is_data(x) else x
 
 
