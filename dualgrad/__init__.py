@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ConvergenceError,
         DualgradError,
         EscapedNumberError,
+        GaugeError,
         KernelError,
         LostDerivativeError,
         OverlapError,
@@ -50,7 +51,7 @@ _PLACES = {
     "api.matrices": "jacobian hessian hvp",
     "api.series": "jet taylor derivative",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
-    "KernelError OverlapError ConvergenceError",
+    "KernelError OverlapError ConvergenceError GaugeError",
     "api.evaluate": "stop_gradient",
     "api.route": "kernel source",
     "lifting": "lifting",
@@ -60,9 +61,9 @@ _PLACES = {
 _HOME = {name: place for place, names in _PLACES.items() for name in names.split()}
 
 __all__ = [  # noqa: F822
-    "ArgumentError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError", "Jet", "KernelError",
-    "LinearMap", "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError", "custom_jvp",
-    "custom_vjp", "derivative", "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root",
+    "ArgumentError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError", "GaugeError", "Jet",
+    "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError",
+    "custom_jvp", "custom_vjp", "derivative", "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root",
     "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose",
     "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor", "value_and_grad", "vjp",
 ]  # fmt: skip

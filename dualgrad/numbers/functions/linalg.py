@@ -45,6 +45,8 @@ def is_real(a: Any, what: str) -> Any:
 
 def symmetrized(a: Any, lower: bool = True) -> Any:
     """The symmetric matrix that a function sees which reads one triangle."""
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     triangle = np.tri(a.shape[-1], dtype=bool)
     return np.where(triangle if lower else triangle.T, a, mT(a))
 

@@ -1,0 +1,235 @@
+"""Linear algebra at its hard points: high orders, repeated eigenvalues, singular matrices, triangles, errors."""
+
+import time
+
+import numpy as np
+import pytest
+
+import dualgrad as dg
+
+RNG = np.random.default_rng(7)
+K = 10
+I3 = np.eye(3)
+
+
+def tail(*shape, scale=0.4):
+    """Coefficients 1…K of a series."""
+    return np.stack([scale**k * RNG.normal(size=shape) / np.sqrt(shape[0]) for k in range(1, K + 1)])
+
+
+def symmetric(a):
+    return (a + np.swapaxes(a, -1, -2)) / 2
+
+
+def cauchy(a, b):
+    """The coefficients of the product of two series of matrices."""
+    return np.stack([sum(a[j] @ b[k - j] for j in range(k + 1)) for k in range(len(a))])
+
+
+def series(f, a, rest):
+    out, coefficients = dg.jet(f, (a,), (rest,))
+    return np.concatenate([np.stack([a]), rest]), [
+        np.stack([o, *c]) for o, c in zip(out, coefficients, strict=True)
+    ] if isinstance(out, tuple) else np.stack([out, *coefficients])  # fmt: skip
+
+
+def close(a, b, tolerance=1e-10):
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def transposed(a):
+    return np.swapaxes(a, -1, -2)
+
+
+def diagonals(w):
+    return np.stack([np.diag(row) for row in w])
+
+
+def one(n):
+    return np.concatenate([np.eye(n)[None], np.zeros((K, n, n))])
+
+
+# Series of order 10 satisfy the equations that define them, coefficient by coefficient
+
+
+def test_series_of_a_solution():
+    a, b = RNG.normal(size=(50, 50)) / 7 + 3 * np.eye(50), RNG.normal(size=(50, 2))
+    da, db = tail(50, 50), tail(50, 2)
+    x, xs = dg.jet(np.linalg.solve, (a, b), (da, db))
+    close(cauchy(np.stack([a, *da]), np.stack([x, *xs])), np.stack([b, *db]))
+
+
+def test_series_of_eigenvalues_and_vectors():
+    q = np.linalg.qr(RNG.normal(size=(20, 20)))[0]
+    start = symmetric(q * np.arange(20.0) @ q.T)
+    a, (w, v) = series(lambda a: tuple(np.linalg.eigh(a)), start, symmetric(tail(20, 20)))
+    close(cauchy(cauchy(transposed(v), a), v), diagonals(w))
+    close(cauchy(transposed(v), v), one(20))
+
+
+def test_series_of_a_cholesky_factor():
+    a, factor = series(np.linalg.cholesky, symmetric(RNG.normal(size=(8, 8))) + 9 * np.eye(8), symmetric(tail(8, 8)))
+    close(cauchy(factor, transposed(factor)), a)
+    assert np.all(np.triu(factor, 1) == 0)
+
+
+def test_series_of_qr_and_svd_factors():
+    a, (q, r) = series(lambda a: tuple(np.linalg.qr(a)), RNG.normal(size=(7, 4)), tail(7, 4))
+    close(cauchy(q, r), a)
+    close(cauchy(transposed(q), q), one(4))
+    close(np.tril(r, -1), 0)
+    a, (u, s, vh) = series(lambda a: tuple(np.linalg.svd(a, full_matrices=False)), RNG.normal(size=(6, 4)), tail(6, 4))
+    close(cauchy(cauchy(u, diagonals(s)), vh), a, 1e-8)
+    close(cauchy(vh, transposed(vh)), one(4), 1e-8)
+
+
+def test_series_of_determinants_are_polynomials():
+    a, b = RNG.normal(size=(2, 4, 4))
+    for m in (a, a - np.outer(a[:, 0], np.eye(4)[0]), np.outer(a[0], a[1]), 0 * a):  # also where it is singular
+        found = dg.taylor(np.linalg.det, m, 6, b).coeffs
+        at = np.linspace(-1, 1, 7)
+        wanted = np.polynomial.polynomial.polyfit(at, [np.linalg.det(m + t * b) for t in at], 6)
+        close(found, wanted, 1e-9)
+
+
+def test_the_time_of_a_series_grows_no_faster_than_the_square_of_its_order():
+    a = symmetric(RNG.normal(size=(12, 12))) + np.diag(np.arange(12.0) * 4)
+    b = symmetric(RNG.normal(size=(12, 12)))
+
+    def seconds(order):
+        runs = []
+        for _ in range(3):
+            start = time.perf_counter()
+            dg.taylor(lambda x: np.linalg.eigh(x)[1], a, order, b / 100)
+            runs.append(time.perf_counter() - start)
+        return min(runs)
+
+    seconds(2)
+    assert seconds(80) < 4.0 * 3 * seconds(40)  # K³ would be 8 times, with room for noise
+
+
+# Repeated eigenvalues
+
+
+def test_symmetric_functions_of_repeated_eigenvalues_are_right():
+    def f(a):
+        return np.sum(np.exp(np.linalg.eigvalsh(a)))  # the trace of exp(a), whose gradient is exp(a)
+
+    q = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
+    for w in ([2.0, 2.0, 2.0], [1.0, 1.0, 3.0]):
+        a = symmetric(q * np.array(w) @ q.T)
+        close(symmetric(dg.grad(f)(a)), q * np.exp(w) @ q.T)
+        v = symmetric(RNG.normal(size=(3, 3)))
+        close(dg.jvp(f, (a,), (v,))[1], np.sum(v * (q * np.exp(w) @ q.T)))
+        close(symmetric(dg.grad(lambda a: np.sum(np.exp(np.linalg.eigh(a)[0])))(a)), q * np.exp(w) @ q.T)
+        close(dg.jvp(lambda a: np.sum(np.exp(np.linalg.eigh(a).eigenvalues)), (a,), (v,))[1], dg.jvp(f, (a,), (v,))[1])
+
+
+def test_singular_values_that_agree_are_right_in_symmetric_functions():
+    close(dg.grad(lambda a: np.linalg.norm(a, "nuc"))(3 * I3), I3)
+    close(dg.grad(lambda a: np.sum(np.linalg.svd(a)[1] ** 2))(3 * I3), 6 * I3)
+    close(dg.jvp(lambda a: np.sum(np.linalg.svd(a).S ** 2), (3 * I3,), (I3 + 1,))[1], 6 * 6)
+
+
+def through_vectors(a):
+    w, v = np.linalg.eigh(a)
+    return np.sum((v * w**2) @ v.T)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: dg.grad(through_vectors)(I3),
+        lambda: dg.jvp(through_vectors, (I3,), (I3 + 1,)),
+        lambda: dg.taylor(through_vectors, I3, 2, I3 + 1),
+        lambda: dg.jvp(lambda a: np.linalg.eigh(a)[1], (I3,), (I3 + 1,)),
+        lambda: dg.jvp(lambda a: np.linalg.eigh(a)[1][0, 0] * 1.0, (I3,), (I3 + 1,)),
+        lambda: dg.jacrev(lambda a: np.linalg.svd(a)[0] * 1.0)(I3),
+        lambda: dg.hessian(lambda a: np.sum(np.linalg.eigvalsh(a) ** 2))(I3),
+    ],
+)
+def test_vectors_of_repeated_values_are_refused_and_the_gauge_is_named(call):
+    with pytest.raises(dg.DualgradError) as info:
+        call()
+    assert "gauge" in str(info.value)
+    assert "eigvalsh" in str(info.value)
+    assert "test_linalg.py" in str(info.value)
+
+
+def test_a_direction_that_does_not_split_repeated_values_is_no_obstacle():
+    v = np.diag([1.0, 1.0, 0.0])
+    close(dg.jvp(through_vectors, (I3,), (v,))[1], 4.0)
+
+
+def test_vectors_without_derivative_can_be_looked_at():
+    def f(a):
+        w, v = np.linalg.eigh(a)
+        assert v.shape == (3, 3)
+        return w * dg.stop_gradient(v)[0, 0]
+
+    close(dg.jvp(f, (I3,), (I3,))[1], [1, 1, 1])
+
+
+def test_the_larger_factor_of_a_complete_decomposition_has_a_gauge():
+    a = RNG.normal(size=(4, 2))
+    for f in (lambda a: np.linalg.svd(a)[0] * 1.0, lambda a: np.linalg.qr(a, "complete")[0] * 1.0):
+        with pytest.raises(dg.DualgradError, match="gauge"):
+            dg.jvp(f, (a,), (a,))
+
+
+# Determinants
+
+
+def cofactors(a):
+    n = len(a)
+    minors = [[np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) for j in range(n)] for i in range(n)]
+    return np.array(minors) * (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
+
+
+def test_determinants_of_lower_rank_have_gradients_and_hessians():
+    u, v = RNG.normal(size=(2, 4, 4))
+    for rank in range(5):
+        a = u[:, :rank] @ v[:rank]
+        close(dg.grad(np.linalg.det)(a), cofactors(a))
+        close(dg.hessian(np.linalg.det)(a), dg.jacfwd(lambda a: np.stack([  # each minor is a determinant
+            np.stack([(-1.0) ** (i + j) * np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) for j in range(4)])
+            for i in range(4)]))(a), 1e-8)  # fmt: skip
+
+
+# Triangles
+
+
+def test_what_reads_one_triangle_has_no_derivative_by_the_other():
+    a = symmetric(RNG.normal(size=(3, 3))) + 5 * I3
+    for f in (np.linalg.cholesky, np.linalg.eigvalsh, lambda a: np.linalg.eigh(a)[1]):
+        j = dg.jacfwd(f)(a)
+        assert np.all(j[..., 0, 1] == 0)
+        assert np.any(j[..., 1, 0] != 0)
+    j = dg.jacrev(lambda a: np.linalg.cholesky(a, upper=True))(a)
+    assert np.all(j[..., 1, 0] == 0)
+    nan = np.where(np.tri(3, dtype=bool), a, np.nan)  # not read at all
+    close(dg.jacrev(np.linalg.eigvalsh)(nan), dg.jacrev(np.linalg.eigvalsh)(a))
+
+
+# Errors
+
+
+def test_linear_algebra_errors_are_numpys():
+    for call in (
+        lambda: dg.grad(lambda a: np.sum(np.linalg.cholesky(a)))(-I3),
+        lambda: dg.jvp(np.linalg.inv, (np.zeros((2, 2)),), (np.eye(2),)),
+        lambda: dg.grad(lambda a: np.sum(np.linalg.eigvalsh(a)))(np.ones((2, 3))),
+    ):
+        with pytest.raises(np.linalg.LinAlgError):
+            call()
+
+
+def test_zero_has_norm_zero_and_so_is_the_derivative():
+    for p in (None, "fro", "nuc", 2, 1, np.inf):
+        close(dg.grad(lambda a, p=p: np.linalg.norm(a, p))(np.zeros((3, 2))), np.zeros((3, 2)))
+    for p in (None, 1, 2, 3, np.inf):
+        close(dg.grad(lambda a, p=p: np.linalg.norm(a, p))(np.zeros(3)), np.zeros(3))
+
+
+def test_the_rank_is_a_value():
+    assert dg.jvp(lambda a: a * np.linalg.matrix_rank(a), (I3,), (I3,))[1][0, 0] == 3
