@@ -25,5 +25,13 @@ declare(np.sum, lambda z: np.sum(z, 0), lambda z: np.cumsum(z, 1), lambda z: np.
 declare(np.var, np.var, lambda z: np.std(z, 0), np.mean, shape=(2, 3), complex=True,
         without={"empty": "NumPy warns of a mean of nothing"})  # fmt: skip
 declare(np.linalg.norm, shape=(2, 3), complex=True)
+declare(np.nanvar, np.nanvar, lambda z: np.var(z, 1, where=z.real > -0.5), lambda z: np.nanstd(z, 0), shape=(2, 3),
+        complex=True, without={"empty": "NumPy warns of a mean of nothing"})  # fmt: skip
+declare(np.cov, np.cov, lambda z: np.cov(z, fweights=[1, 2, 1]), shape=(2, 3), complex=True,
+        without={"empty": "NumPy warns of a mean of nothing"})  # fmt: skip
+declare(np.convolve, lambda z: np.convolve(z, z[:2]), lambda z: np.correlate(z, z[:2], "same"), shape=(4,),
+        complex=True)  # fmt: skip
+declare(np.einsum, lambda z: np.einsum("ij,kj->ik", z, np.conj(z)), lambda z: np.vecdot(z, z), shape=(2, 3),
+        complex=True)  # fmt: skip
 declare(np.matmul, lambda z: z @ np.conj(z.T), lambda z: np.vdot(z, z), lambda z: np.outer(z, z),
         shape=(2, 3), complex=True)  # fmt: skip

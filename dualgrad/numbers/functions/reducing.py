@@ -52,7 +52,7 @@ def _count(x: Any, axis: Any, keepdims: Any = False, where: Any = True) -> Any:
     """How many entries a reduction looks at."""
     if where is True or where is NONE:
         return math.prod(x.shape[a] for a in axes_of(axis, x.ndim))
-    return np.sum(np.broadcast_to(plain(where), x.shape), axis, keepdims=_true(keepdims), dtype=x.dtype)
+    return np.sum(np.broadcast_to(plain(where), x.shape), axis, keepdims=_true(keepdims), dtype=x.real.dtype)
 
 
 @means(np.var, method=True)
