@@ -471,9 +471,9 @@ def wrong_call(x):
     return kernels.softplus()
 
 
-@fenced("absolute of complex numbers", "real numbers", Type("complex128"))
-def complex_absolute(z):
-    return abs(z)
+@fenced("sign of complex numbers", "use .real, .imag or abs", Type("complex128"))
+def complex_sign(z):
+    return np.sign(z)
 
 
 @pytest.mark.parametrize(("f", "what", "do", "argtypes"), FENCE)

@@ -254,10 +254,27 @@ def selected(f: Function, argnums: Any, verb: str) -> Any:
 # Jacobians
 
 
+def is_complex(v: Atom) -> bool:
+    return v.type.dtype.startswith("complex")
+
+
+def refuse_complex(verb: str, f: Function, by: Iterable[Atom]) -> None:
+    """Raise if an argument is complex: only for a holomorphic function is the derivative by it one number."""
+    if any(map(is_complex, by)):
+        raise ArgumentError(
+            f"{verb} of the kernel {f.name} by a complex argument",
+            why="the derivative is one complex number only if the kernel is holomorphic",
+            hint=f"use dg.jvp and dg.vjp, or dg.{verb}(lambda z: dg.kernel({f.name})(z), holomorphic=True)",
+        )
+
+
 def jacobian(f: Function, argnums: Any = 0, mode: str = "auto", careful: bool = False) -> Function:
     """For each result and each chosen argument an array of shape ``out.shape + in.shape``."""
     by = selected(f, argnums, "jacobian")
-    if mode == "auto":
+    refuse_complex("jacobian", f, leaves(by))
+    if any(is_complex(o) for o in leaves(f.result)):
+        mode = "fwd"  # a row of complex results would need two sweeps
+    elif mode == "auto":
         mode = "fwd" if any(o.type.rank for o in leaves(f.result)) else "rev"
     return jacobian_by_rows(f, by, careful) if mode == "rev" else jacobian_by_columns(f, by, careful)
 
@@ -430,6 +447,7 @@ def derivative(f: Function, n: int = 1) -> Function:
     if not has_tangent(x) or x.type.rank:
         what = f"derivative of {f.name}: the argument is not one number"
         raise ArgumentError(what, hint="use dg.jacobian or dg.taylor")
+    refuse_complex("derivative", f, [x])
     program = jet_program(f.program, tuple(v is x for v in f.program.params))
     coeffs = program.params.pop()
     params = renamed(f.params, f.program.params, program.params)

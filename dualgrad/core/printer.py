@@ -18,7 +18,7 @@ from .walk import atoms_read, walk
 
 _LONGEST_FOLD = 100
 # Names that the words' texts use.
-RESERVED = frozenset(["np", "math", "special", "user", "range", "len", "abs", "float", "int", "bool"])
+RESERVED = frozenset(["np", "math", "special", "user", "range", "len", "abs", "float", "int", "bool", "complex"])
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
 
 

@@ -214,6 +214,7 @@ def _recorded(function: Function, given: Given) -> Any:
     def recorded(k: int, y: Any) -> Any:
         if not is_float(y):
             return y
+        tape.complex |= y.dtype.kind == "c"
         tape.shapes[len(tape.entries)] = y.shape, y.dtype
         return tape.emit(Part(calls, k), (y,), (slot,)) if several else tape.emit(calls, (y,), refs)
 

@@ -476,6 +476,8 @@ def evaluate(word: Word) -> Callable[..., Any]:
         names = [f"a{k}" for k in range(len(word.rule.args))]
         source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
         return eval(source, {"np": np, **vars(arrays), **vars(matrices)})
+    if hasattr(arrays, word.name):
+        return getattr(arrays, word.name)
     from scipy import special
 
     return getattr(special, word.name)

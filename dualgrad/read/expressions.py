@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.build import Builder
-from dualgrad.core.program import BOOL, Atom, Const, If, Let, Statement, Var, const
+from dualgrad.core.program import BOOL, Atom, Const, If, Let, Statement, Type, Var, const, zero
 from dualgrad.core.words import WORDS
 
 from .calls import read_call
@@ -34,7 +34,7 @@ ON_INTEGERS: dict[str, Callable[..., Atom]] = {
     "absolute": lambda b, x: b.maximum(x, b.neg(x)),
     "square": lambda b, x: b.mul(x, x),
 }
-NOT_COMPLEX = ("absolute", "arctan2", "sign", "maximum", "minimum", "floordiv", "mod", "lt", "le", "gt", "ge")
+NOT_COMPLEX = ("arctan2", "sign", "maximum", "minimum", "floordiv", "mod", "lt", "le", "gt", "ge")
 # Words that may be worked out ahead of a test: they read no memory, cannot fail, and cost nothing.
 HARMLESS = (
     "add", "sub", "mul", "neg", "move", "cast", "maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_",
@@ -120,11 +120,19 @@ class Expressions:
         base, name = self.value(node.value), node.attr
         if isinstance(base, Static) and hasattr(base.object, name):
             return wrap(getattr(base.object, name))
+        if name in ("real", "imag") and is_number(base):
+            return self.part_of(base, name)
         if not isinstance(base, Array) or name not in ("shape", "size", "ndim", "dtype"):
             self.source.refuse(node, "attribute")
         if name in ("shape", "size"):
             return self.shape(base) if name == "shape" else self.fold("mul", self.shape(base))
         return const(base.type.rank) if name == "ndim" else Static(np.dtype(base.type.dtype))
+
+    def part_of(self, z: Atom, which: str) -> Atom:
+        """The real or imaginary part of a number."""
+        if "complex" in z.type.dtype:
+            return self.b.part(z, Const(which, Type("shape", -1)))
+        return z if which == "real" else zero(z.type)
 
     def shape(self, array: Array) -> tuple[Atom, ...]:
         return tuple(self.b.shape(array.var, axis=len(array.prefix) + k) for k in range(array.type.rank))
@@ -172,6 +180,8 @@ class Expressions:
         """One word on numbers, with numba's rules for integers."""
         if name in ON_INTEGERS and not any(a.type.differentiable for a in args):
             return ON_INTEGERS[name](self.b, *args)
+        if name == "absolute" and "complex" in args[0].type.dtype:
+            return self.b.hypot(self.part_of(args[0], "real"), self.part_of(args[0], "imag"))
         if name in NOT_COMPLEX and any("complex" in a.type.dtype for a in args):
             self.source.refuse(node, "complex", name=name)
         return self.b.emit(WORDS[name], *args)

@@ -58,9 +58,10 @@ REFUSED = {
     " | write the loop over the indices",
     "indices": "{code} has too many indices | the array's rank is {rank} | leave some out",
     "unpack": "{code} is assigned what is no tuple of that length | {programs} | assign one by one, with indices",
-    "attribute": "{code} is not known in a kernel | {programs} | use indices, .shape, .size, .ndim and .copy()",
+    "attribute": "{code} is not known in a kernel | {programs}"
+    " | use indices, .shape, .size, .ndim and .copy(), of numbers .real and .imag",
     "operator": "the operator {kind} cannot be differentiated in a kernel | {programs} | write it in other words",
-    "complex": "{name} of complex numbers is not read in kernels | it is not holomorphic | use real numbers",
+    "complex": "{name} of complex numbers is not read in kernels | they have no order | use .real, .imag or abs(z)",
     "choice": "the value of {code} is not a truth value | it chooses between numbers | write a if c else b",
     "loop": "a loop over {code} cannot be differentiated | {programs} | loop over range, an array, enumerate or zip",
     "call": "{function}(...) cannot be differentiated in a kernel | it is no word, no buffer, and no other kernel"

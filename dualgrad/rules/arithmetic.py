@@ -36,7 +36,7 @@ def _type_of_cast(types: list[Type], params: dict[str, Any]) -> Type:
 
 
 def _text_of_conj(args: list[str], params: dict[str, Any], types: list[Type]) -> str:
-    return f"conj({args[0]})" if types[0].rank < 0 else f"{args[0]}.conjugate()"
+    return f"conj({args[0]})" if types[0].rank < 0 else f"np.conj({args[0]})"
 
 
 # Linear, bilinear, quotient

@@ -22,7 +22,19 @@ from dualgrad.core.words import Word, register
 from .declare import Rule, any_array, linear, promoted
 from .text import ZEROS
 
-PAIRS: list[tuple[str, str, str]] = [
+
+def _text_of_part(args: list[str], params: dict[str, Any], types: list[Type]) -> str:
+    return f"part({args[0]}, {args[1]})" if types[0].rank else f"np.{args[1][1:-1]}({args[0]})"
+
+
+def _text_of_whole(args: list[str], params: dict[str, Any], types: list[Type]) -> str:
+    if types[0].rank:
+        return f"whole({args[0]}, {args[1]})"
+    number = f"complex({args[0]}, 0.0)" if args[1] == "'real'" else f"complex(0.0, {args[0]})"
+    return number if types[0].dtype == "float64" else f"np.complex64({number})"
+
+
+PAIRS: list[tuple[str, str | Callable[..., str], str]] = [
     ("sum(x, axis, keepdims)", "np.add.reduce({0}, {1}, None, None, {2})", "spread(ct, x_shape, axis, keepdims)"),
     ("spread(x, shape, axis, keepdims)", "spread({0}, {1}, {2}, {3})", "sum(ct, axis, keepdims)"),
     ("reshape(x, shape)", "np.reshape({0}, {1})", "reshape(ct, x_shape)"),
@@ -31,8 +43,8 @@ PAIRS: list[tuple[str, str, str]] = [
     ("astype(x, dtype)", "{0}.astype({1})", "astype_back(ct, dtype)"),
     ("astype_back(x, dtype)", "{0}", "astype(ct, dtype)"),
     # Real and imaginary parts ("real", "imag"), and the complex number that has only that part.
-    ("part(x, which)", "part({0}, {1})", "whole(ct, which)"),
-    ("whole(x, which)", "whole({0}, {1})", "part(ct, which)"),
+    ("part(x, which)", _text_of_part, "whole(ct, which)"),
+    ("whole(x, which)", _text_of_whole, "part(ct, which)"),
     ("getitem(x, index)", "{0}[{1}]", "scatter(ct, index, x_shape)"),
     ("scatter(x, index, shape)", "scatter({0}, {1}, {2})", "getitem(ct, index)"),
     ("clear(x, index)", "clear({0}, {1})", "clear(ct, index)"),
@@ -78,7 +90,7 @@ BETWEEN: dict[str, tuple[str, Callable[..., Type]]] = {
 }
 
 
-def _declare(header: str, text: str, transpose: str) -> None:
+def _declare(header: str, text: str | Callable[..., str], transpose: str) -> None:
     """The word and its batched twin."""
     name, arguments = header.split("(", 1)
     domain, infer = BETWEEN.get(name, ("", any_array))

@@ -153,7 +153,7 @@ def discrete(
 
 def linear(
     header: str,
-    text: str,
+    text: str | Callable[..., str],
     transpose: str,
     *,
     batched: str,

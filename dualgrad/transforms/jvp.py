@@ -14,7 +14,24 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.build import Builder
-from ..core.program import INT, Atom, Block, Carry, Const, For, If, Join, Let, Program, Store, Type, Var, While, zero
+from ..core.program import (
+    INT,
+    Atom,
+    Block,
+    Carry,
+    Const,
+    For,
+    If,
+    Join,
+    Let,
+    Program,
+    Store,
+    Type,
+    Var,
+    While,
+    retyped,
+    zero,
+)
 from ..core.walk import rebuilt, walk
 from ..core.words import WORDS
 from ..rules.text import Writer
@@ -258,8 +275,10 @@ def tangent(s: Let, dots: list[Atom | None], linear: Builder, batched: bool = Fa
 
 def matched(atom: Atom | None, type: Type, b: Builder) -> Atom | None:
     """Tangents and cotangents have the dtype of their primal; that of a real number is the real part."""
-    if atom is None or atom.type.dtype == type.dtype or type.dtype not in ("float64", "float32"):
+    if atom is None or atom.type.dtype == type.dtype or not type.differentiable:
         return atom
-    if atom.type.dtype.startswith("complex"):
+    if isinstance(atom, Const):
+        return retyped(atom, Type(type.dtype))
+    if not type.dtype.startswith("complex") and atom.type.dtype.startswith("complex"):
         return matched(b.part(atom, Const("real", Type("shape", -1))), type, b)
     return b.cast(atom, dtype=type.dtype)

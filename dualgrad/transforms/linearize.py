@@ -26,7 +26,8 @@ from .jvp import Derivative, prepare
 from .ssa import is_structural, ssa
 
 CHEAP = frozenset(
-    "add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign".split()  # noqa: SIM905
+    """add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign
+    part whole conj""".split()  # noqa: SIM905
 )
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
@@ -66,12 +67,6 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     """
     program = prepare(program)
     unzip = Unzip(program, active)
-    if any(v.type.dtype.startswith("complex") for v in unzip.active):
-        raise KernelError(
-            f"{program.name} has complex numbers, which reverse mode does not support yet",
-            why="the pullback of a complex function needs a convention that this version does not implement",
-            hint="use forward mode (dg.jvp), or real and imaginary parts",
-        )
     primal, linear = Builder(), Builder()
     unzip.root = unzip.primal = primal
     unzip.enter(linear)

@@ -21,7 +21,7 @@ from .activity import active_vars
 TRUE, FALSE = Const(True, BOOL), Const(False, BOOL)
 PRODUCTS = ("mul", "div")
 SUMS = ("add", "sub")
-MOVES = ("neg", "cast", "move")
+MOVES = ("neg", "cast", "move", "part", "whole", "conj")
 
 
 def masked(program: Program, masks: Mapping[Var, Var] | None = None) -> Block:
