@@ -109,12 +109,17 @@ def test_jvp_is_the_limit_of_differences_and_the_pullback_its_adjoint(kernel, ar
     cts = dg.vjp(kernel, *args)[1](w)
     assert [np.asarray(c).dtype for c in cts] == [np.asarray(a).dtype for a in args]
     assert inner(w, dot) == pytest.approx(sum(map(inner, cts, vs)), rel=1e-12)
-    word = dg.kernel(kernel)  # among eager numbers
-    for found, wanted in zip(dg.vjp(lambda *a: word(*a) * 1.0, *args)[1](w), cts, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
-@each
+def test_a_complex_kernel_is_a_word_of_eager_numbers():
+    word = dg.kernel(branches)
+    found = dg.vjp(lambda x, z: 1j * word(2 * x, z), X, Z)[1](1 + 1j)
+    for ct, wanted in zip(found, dg.vjp(lambda x, z: 1j * branches.py_func(2 * x, z), X, Z)[1](1 + 1j), strict=True):
+        np.testing.assert_allclose(ct, wanted, rtol=1e-12)
+        assert ct.dtype == wanted.dtype
+
+
+@pytest.mark.parametrize(("kernel", "args"), [(accumulated, (Z,)), (real_throughout, (X,))], ids=["complex", "real"])
 def test_series_are_those_of_eager_numbers(kernel, args, rng):
     vs = tuple(direction(a, rng) for a in args)
     series = tuple(np.array([v, 0.5 * v, 0 * v]) for v in vs)
@@ -122,17 +127,14 @@ def test_series_are_those_of_eager_numbers(kernel, args, rng):
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("kernel", "x"), [(energy, Z), (real_throughout, X)], ids=["energy", "real_throughout"])
-def test_gradients_and_their_products_are_those_of_eager_numbers(kernel, x, rng):
-    v = direction(x, rng)
-    np.testing.assert_allclose(dg.grad(kernel)(x), dg.grad(kernel.py_func)(x), rtol=1e-11)
-    np.testing.assert_allclose(dg.hvp(kernel, (x,), (v,)), dg.hvp(kernel.py_func, (x,), (v,)), rtol=1e-10)
+def test_products_with_hessians_are_those_of_eager_numbers(rng):
+    v = direction(Z, rng)
+    np.testing.assert_allclose(dg.hvp(energy, (Z,), (v,)), dg.hvp(energy.py_func, (Z,), (v,)), rtol=1e-10)
 
 
 def test_jacobians_of_complex_results_by_real_arguments():
     wanted = dg.jacobian(real_stored_among_complex.py_func)(X)
-    for verb in (dg.jacobian, dg.jacfwd, dg.jacrev):
-        np.testing.assert_allclose(verb(real_stored_among_complex)(X), wanted)
+    np.testing.assert_allclose(dg.jacrev(real_stored_among_complex)(X), wanted)
     word = dg.kernel(accumulated)
     found = dg.jacobian(lambda z: word(z), holomorphic=True)(Z)
     np.testing.assert_allclose(found, dg.jacobian(accumulated.py_func, holomorphic=True)(Z), atol=1e-12)
