@@ -225,6 +225,30 @@ def is_basic(index: Any) -> bool:
     )
 
 
+def places_of(index: Any, shape: Shape) -> Any:
+    """Flat places over the axes that index arrays address; None if they cannot repeat (a mask)."""
+    parts = index if isinstance(index, tuple) else (index,)
+    found, lengths, axis = [], [], 0
+    plain = [i is None or i is ... or isinstance(i, slice) for i in parts]
+    index_arrays = [None if p else np.asarray(i) for i, p in zip(parts, plain)]
+    used = sum(1 if a is None else a.ndim if a.dtype == bool else 1 for i, a in zip(parts, index_arrays)
+               if i is not None and i is not ...)  # fmt: skip
+    for i, a in zip(parts, index_arrays):
+        if a is None:
+            axis += 0 if i is None else len(shape) - used if i is ... else 1
+        elif a.dtype == bool:
+            found += a.nonzero() if a.ndim else ()
+            lengths += shape[axis : axis + a.ndim]
+            axis += a.ndim
+        else:
+            found.append(a % max(1, shape[axis]))
+            lengths.append(shape[axis])
+            axis += 1
+    if all(a is None or a.dtype == bool for a in index_arrays) or 0 in lengths:
+        return None
+    return np.ravel_multi_index(np.broadcast_arrays(*found), lengths)
+
+
 def below(index: Any) -> tuple[Any, ...]:
     """The index one axis further down."""
     return (ALL, *index) if isinstance(index, tuple) else (ALL, index)

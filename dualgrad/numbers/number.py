@@ -174,10 +174,6 @@ class Number:
     def T(self) -> Any:
         return view_of(self, np.transpose, None)
 
-    @property
-    def flat(self) -> Any:
-        return iter(self.ravel())
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a number without axes")
@@ -380,7 +376,9 @@ def store(target: Any, index: Any, value: Any) -> None:
     if root._memory is None:
         root._own()
         root._memory = OWN
-    root._write(chain, index if is_basic(index) else index_of(index), value)
+    if not is_basic(index):
+        index, value = last_of_each(index_of(index), value, target.shape)
+    root._write(chain, index, value)
 
 
 def promote(root: Any, like: Number) -> None:
@@ -398,6 +396,20 @@ def index_of(index: Any) -> Any:
     if isinstance(index, (list, Number)):
         return np.asarray(plain(index))
     return index.copy() if isinstance(index, ndarray) else index
+
+
+def last_of_each(index: Any, value: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """The same assignment without entries that are written twice: the last of their values stays, as in NumPy."""
+    places = arrays.places_of(index, shape)
+    if places is None or np.unique(places).size == places.size:
+        return index, value
+    hits = np.arange(math.prod(shape)).reshape(shape)[index]
+    _, found = np.unique(hits.ravel()[::-1], return_index=True)
+    last = hits.size - 1 - found
+    if np.ndim(value):
+        value = np.reshape(value, np.shape(value)[max(0, np.ndim(value) - hits.ndim) :])
+        value = np.ravel(np.broadcast_to(value, hits.shape))[last]
+    return np.unravel_index(hits.ravel()[last], shape), value
 
 
 def write_out(out: Any, result: Any) -> Any:

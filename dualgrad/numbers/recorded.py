@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.backends.arrays import below, is_basic, is_complex
+from dualgrad.backends.arrays import below, is_complex
 from dualgrad.backends.steps import Pattern, Step, linear_step
-from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
@@ -195,8 +194,6 @@ class Recorded(Number):
         if isinstance(primal, Number) and type(self._primal) is ndarray:
             self._primal = room_for(self._primal.copy(), primal)
         place = looked(self._primal, chain)
-        if not is_basic(index):
-            _refuse_duplicates(index, place.shape)
         ref = None
         if active:
             shape = np.shape(place[index])
@@ -216,17 +213,6 @@ class Recorded(Number):
 def complexified(x: Any) -> Any:
     """A real number as a complex one."""
     return apply_linear(WORDS["whole"], x, "real")
-
-
-def _refuse_duplicates(index: Any, shape: tuple[int, ...]) -> None:
-    size = int(np.prod(shape))
-    hit = np.arange(size).reshape(shape)[index]
-    if np.unique(hit).size != hit.size:
-        raise UnsupportedError(
-            "an assignment writes the same entry twice",
-            why="which of the values stays is decided by their order; its derivative is not defined by a rule",
-            hint="make the indices unique",
-        )
 
 
 _PATTERNS: dict[int, Pattern] = {}

@@ -63,3 +63,8 @@ declare(np.trim_zeros, lambda x: np.trim_zeros(np.concatenate([np.zeros(2), x, n
         lambda x: np.trim_zeros(np.append(x, 0.0), "b") * x, domain="positive")  # fmt: skip
 declare(np.trim_zeros, lambda x: np.trim_zeros(np.pad(x, 2), axis=1), shape=M, domain="positive")
 declare(np.shape, lambda x: x * np.shape(x)[1] + np.ndim(x) + np.size(x, 0) * x, shape=M)
+declare(np.meshgrid, lambda x: np.multiply(*np.meshgrid(x, x * x)),
+        lambda x: np.meshgrid(x, [1.0, 2.0], sparse=True)[0] ** 2,
+        lambda x: np.meshgrid(x, x[:2], x, indexing="ij")[1] * x,
+        lambda x: np.meshgrid(x, [1.0, 2.0], copy=False)[0] * x,
+        lambda x: np.meshgrid(x)[0])  # fmt: skip

@@ -14,6 +14,7 @@ from . import (  # noqa: F401  (each enters its functions)
     contractions,
     fourier,
     linalg,
+    methods,
     moving,
     norms,
     polynomials,
@@ -25,6 +26,7 @@ from . import (  # noqa: F401  (each enters its functions)
     statistics,
     ufuncs,
     values,
+    writing,
 )
 from .calling import vectorized
 from .making import array, stack

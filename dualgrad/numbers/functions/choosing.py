@@ -1,15 +1,17 @@
-"""Functions that choose among entries by their values."""
+"""Functions that choose among entries by their values: which ones is decided by the values, the rest is linear."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dualgrad.core.words import WORDS
 
-from ..number import apply, plain
+from ..number import Number, apply, apply_linear, plain
 from .making import operand
+from .moving import gather
 from .table import FUNCTIONS, means
 
 
@@ -23,8 +25,36 @@ def where(test: Any, a: Any = None, b: Any = None) -> Any:
 @means(np.clip, method=True)
 def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
     low, high = a_min if min is None else min, a_max if max is None else max
-    x = x if low is None else np.maximum(x, low)
-    return x if high is None else np.minimum(x, high)
+    x = x if low is None else np.maximum(x, operand(low))
+    x = x if high is None else np.minimum(x, operand(high))
+    return x.copy() if low is None and high is None else x
+
+
+@means(np.select)
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """The first choice whose condition holds, entry by entry."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    dtype = np.result_type(*(getattr(c, "dtype", c) for c in (*map(operand, choicelist), default)))
+    found = default if np.ndim(default) else dtype.type(default) if not hasattr(default, "dtype") else default
+    for test, choice in zip(reversed(condlist), reversed(choicelist)):
+        found = where(test, choice, found)
+    return found
+
+
+@means(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    value, limits = plain(x), np.finfo(x.dtype)
+    tests = (np.isnan, nan), (np.isposinf, limits.max if posinf is None else posinf), (
+        np.isneginf, limits.min if neginf is None else neginf)  # fmt: skip
+    found = x
+    for test, instead in tests:
+        hit = test(value)
+        found = where(hit, instead, found) if np.any(hit) else found
+    if not copy:
+        x[...] = found
+        return x
+    return found.copy() if found is x else found
 
 
 def _triangle(keep: Any) -> Any:
@@ -38,3 +68,111 @@ def _triangle(keep: Any) -> Any:
 
 
 FUNCTIONS |= {np.tril: _triangle(np.tril), np.triu: _triangle(np.triu)}
+
+
+# Order
+
+
+@means(np.sort)
+def sort(x: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """The stable permutation: equal entries keep their order."""
+    x, axis = (np.ravel(x), 0) if axis is None else (x, axis)
+    return np.take_along_axis(x, np.argsort(plain(x), axis, kind="stable"), axis)
+
+
+@means(np.partition)
+def partition(x: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """NumPy's arrangement; among equal entries the stable permutation."""
+    x, axis = (np.ravel(x), 0) if axis is None else (x, axis)
+    value = plain(x)
+    order = np.argsort(value, axis, kind="stable")
+    place = np.argsort(np.partition(value, kth, axis, kind), axis, kind="stable")
+    permutation = np.empty_like(order)
+    np.put_along_axis(permutation, place, order, axis)
+    return np.take_along_axis(x, permutation, axis)
+
+
+# Sets
+
+
+@means(np.unique)
+def unique(x: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+           axis: Any = None, **options: Any) -> Any:  # fmt: skip
+    """The first of the entries that are equal; what else is asked for is discrete."""
+    _, index, *rest = np.unique(plain(x), True, return_inverse, return_counts, axis, **options)
+    found = gather(x, index) if axis is None else np.take(x, index, axis)
+    extra = ((index,) if return_index else ()) + tuple(rest)
+    return (found, *extra) if extra else found
+
+
+def _of_values(function: Callable[..., Any], inputs: int) -> Callable[..., Any]:
+    """A function whose result holds some of the values of its inputs: they come from the first entry of that value."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        row = np.concatenate([np.ravel(operand(a)) for a in args[:inputs]])
+        found = function(*map(plain, args), **options)
+        values = plain(row)
+        order = np.argsort(values, kind="stable")
+
+        def numbers(chosen: Any) -> Any:
+            return gather(row, order[np.searchsorted(values, chosen, sorter=order)])
+
+        if isinstance(found, tuple):
+            rest = (numbers(found[0]), *found[1:])
+            return type(found)(*rest) if hasattr(found, "_fields") else rest
+        return numbers(found)
+
+    return call
+
+
+for _function, _inputs in {
+    np.union1d: 2, np.intersect1d: 2, np.setdiff1d: 1, np.setxor1d: 2,
+    np.unique_values: 1, np.unique_counts: 1, np.unique_inverse: 1, np.unique_all: 1,
+}.items():  # fmt: skip
+    FUNCTIONS[_function] = _of_values(_function, _inputs)
+
+
+# Counting
+
+
+@means(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """Linear in the weights."""
+    counts = np.bincount(plain(x), None, minlength)
+    if weights is None:
+        return counts
+    weights = weights if isinstance(weights, Number) else np.asarray(weights, float)
+    return apply_linear(WORDS["scatter"], weights, np.asarray(plain(x)), counts.shape)
+
+
+@means(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """A constant share of the way from the least entry to the greatest, or through the given range."""
+    if not isinstance(bins, str) and np.ndim(bins):
+        return bins
+    edges = np.histogram_bin_edges(plain(a), bins, _plain(range), weights)
+    low, high = range or ((np.min(a), np.max(a)) if np.size(a) else (0.0, 1.0))
+    if plain(low) == plain(high):
+        low, high = low - 0.5, high + 0.5
+    shares = np.linspace(0.0, 1.0, len(edges))
+    found = low * (1 - shares) + high * shares
+    return found if isinstance(found, Number) else edges
+
+
+def _plain(range: Any) -> Any:
+    return None if range is None else tuple(map(plain, range))
+
+
+@means(np.histogram)
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """Counts are discrete; edges move with the extreme entries, and weights are summed."""
+    edges = histogram_bin_edges(a, bins, range)
+    value, cuts = np.ravel(plain(a)), np.asarray(plain(edges))
+    if weights is None:
+        counts, _ = np.histogram(value, plain(bins), _plain(range))
+    else:
+        place = np.searchsorted(cuts, value, "right") - 1
+        place[value == cuts[-1]] = len(cuts) - 2
+        inside = (place >= 0) & (place < len(cuts) - 1)
+        counts = bincount(place[inside], np.ravel(operand(weights))[inside], len(cuts) - 1)
+    return (counts / np.diff(edges) / np.sum(counts) if density else counts), edges

@@ -53,7 +53,7 @@ class Positions:
     def of(self, data: Any) -> Any:
         """Positions in the shape of the data: an array, a number, or nested lists of them."""
         if type(data) in (list, tuple):
-            return type(data)(map(self.of, data))
+            return type(data)(map(self.of, data)) if data else np.zeros(0, int)
         start, self.stop = self.stop, self.stop + np.size(data)
         self.parts.append(data)
         return np.arange(start, self.stop).reshape(np.shape(data))

@@ -98,6 +98,18 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     return tuple(np.broadcast_to(a, whole) for a in args)
 
 
+@means(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """Each argument along an axis of its own."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    n = len(xi)
+    axes = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else [*range(n)]
+    out = [np.reshape(x, tuple(-1 if k == a else 1 for k in range(n))) for x, a in zip(xi, axes)]
+    found = out if sparse else broadcast_arrays(*out)
+    return tuple(x.copy() for x in found) if copy else tuple(found)
+
+
 def _at_least(rank: int, expand: Callable[[Any], Any]) -> Callable[..., Any]:
     """``np.atleast_<rank>d``: one result for one argument, else a tuple."""
 

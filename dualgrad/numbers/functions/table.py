@@ -43,7 +43,7 @@ DISCRETE = {
     np.flatnonzero, np.lexsort, np.digitize, np.shares_memory, np.may_share_memory, np.can_cast, np.unravel_index,
     np.isin, np.array_equiv, np.isneginf, np.isposinf, np.isreal, np.iscomplex, np.around, np.common_type,
     np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.argpartition, np.nanargmax, np.nanargmin,
-    np.min_scalar_type, np.bincount, np.ix_,
+    np.min_scalar_type, np.ix_,
 }  # fmt: skip
 
 

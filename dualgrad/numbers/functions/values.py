@@ -10,7 +10,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
-from ..number import apply_linear, plain, store
+from ..number import apply_linear, plain
 from .complex import real, whole
 from .table import METHODS
 
@@ -29,13 +29,12 @@ def astype(x: Any, dtype: Any, **options: Any) -> Any:
 
 
 def _of_value(name: str) -> Callable[..., Any]:
-    return lambda self, *args, **options: getattr(plain(self), name)(*args, **options)
+    return lambda self, *args, **options: getattr(plain(self), name)(*map(plain, args), **options)
 
 
 METHODS |= {
     "__round__": lambda self, digits=0: np.round(plain(self), digits),
     "astype": astype,
-    "fill": lambda self, value: store(self, ..., value),
     **{name: _of_value(name) for name in (
         "argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted",
     )},
