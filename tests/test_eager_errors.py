@@ -101,15 +101,6 @@ def test_jet_and_taylor_say_what_they_need():
     assert "mode='both'" in message(dg.ArgumentError, lambda: dg.jacobian(np.sum, mode="both"))
 
 
-def test_the_same_entry_written_twice_is_refused_in_reverse():
-    def f(x):
-        y = np.zeros(3)
-        y[np.array([0, 0])] = x
-        return y
-
-    assert "same entry twice" in message(dg.UnsupportedError, lambda: dg.jacrev(f)(np.ones(2)))
-
-
 def test_users_own_errors_come_through():
     def f(x):
         raise KeyError("mine")
