@@ -261,6 +261,15 @@ def buffer_views_taken_before(x):
     return y + np.ones_like(y) * front.sum()
 
 
+@case(MATRIX)
+def flat_entries(x):
+    y = np.zeros((3, 2)).T
+    y.flat[1:] = x.flat[:3] * x.flat[5]
+    y.flat[0] = x[1, 1]
+    y.T.flat = y.T.flat[::-1] * 2.0
+    return y * sum(v * v for v in x.flat)
+
+
 @case(VECTOR)
 def constant_overwrites(x):
     y = x * x
@@ -295,6 +304,39 @@ def broadcast_stores(x):
     y[0] = x[1]
     y[:, 1] = y[:, 2] * x[0]
     return y
+
+
+@case(MATRIX)
+def stores_of_values_with_more_axes(x):
+    y = np.ones((2, 3))
+    y[0] = x[:1] * 2
+    y[:, 1] = x[None, :, 0]
+    y[..., 0] = x[None, None, :, 1]
+    return y * x
+
+
+@case(MATRIX)
+def views_of_chosen_rows(x):
+    y = x[[0, 1, 0]]
+    y.reshape(-1)[::2] -= 0.5 * x[0, 0]
+    y.ravel()[3:5] *= x[0, :2]
+    return y * x[1]
+
+
+@case(VECTOR)
+def reductions_of_numbers(x):
+    t = x[0] * x[1]
+    s = np.sum(t, 0) + np.prod(t, -1) * np.max(t, 0)
+    return s + np.cumsum(t, 0) * np.cumprod(t, -1) + np.take(t, [0, 0], 0)
+
+
+@case(VECTOR)
+def buffers_without_axes(x):
+    s = np.sum(x * x)
+    y = np.empty_like(s)
+    np.multiply(s, x[0], out=y)
+    y -= s
+    return y**2 * x
 
 
 @case(VECTOR)

@@ -21,6 +21,7 @@ M = np.arange(6.0).reshape(2, 3)
         lambda x: np.einsum("ij->ii", x),
         lambda x: np.einsum("...j,...j->j", x, x),
         lambda x: np.einsum("i!->i", x),
+        lambda x: np.einsum("ii->i", x[:, :1]),
         lambda x: np.tensordot(x, x, 1),
         lambda x: np.convolve(x, x),
         lambda x: np.convolve(x[0], x[0, :0]),

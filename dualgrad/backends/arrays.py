@@ -54,10 +54,14 @@ def spread(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
 
 
 def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
-    """Axes as a tuple of non-negative numbers; None means all."""
+    """Axes as a tuple of non-negative numbers; None means all.  A number has an axis 0 for NumPy's reductions."""
     if axis is None:
         return tuple(range(rank))
-    return tuple([a % rank for a in (axis if isinstance(axis, tuple) else (axis,))])
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for a in axes:
+        if not -max(rank, 1) <= a < max(rank, 1):
+            raise np.exceptions.AxisError(a, rank)
+    return tuple([a % rank for a in axes]) if rank else ()
 
 
 def _inner(axis: Any, rank: int) -> tuple[int, ...]:
@@ -100,8 +104,11 @@ def unbroadcast(ct: Any, shape: Shape, lead: int) -> Any:
 
 
 def insert_axes(x: Any, count: int) -> Any:
-    """``count`` axes after the leading one, so that what follows broadcasts like the primal."""
-    return np.reshape(x, (x.shape[0], *(1,) * count, *x.shape[1:]))
+    """``count`` axes after the leading one, so that what follows broadcasts like the primal.
+
+    A negative count takes axes of length one away, as an assignment does.
+    """
+    return np.reshape(x, (x.shape[0], *(1,) * count, *x.shape[1 + max(-count, 0) :]))
 
 
 def stacked(series: list[Any]) -> Any:
@@ -273,7 +280,10 @@ def led(x: Any, index: Any) -> Any:
 
 def getitem_batched(x: Any, index: Any) -> Any:
     found, front = x[below(index)], fronted(index)
-    return found if front is None else np.moveaxis(found, front, 0)
+    found = found if front is None else np.moveaxis(found, front, 0)
+    if is_basic(index) or hasattr(found, "__dualgrad_masked__"):
+        return found
+    return np.reshape(np.ravel(found), found.shape)  # in C order: it reshapes to views as without the first axis
 
 
 def scatter_batched(x: Any, index: Any, shape: Shape) -> Any:

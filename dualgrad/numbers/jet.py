@@ -113,7 +113,7 @@ class Jet(Number):
         place = looked(self._primal, chain, 1)
         if active:
             rank = np.ndim(place[0][index])
-            new = arrays.insert_axes(new, rank - (new.ndim - 1)) if rank > new.ndim - 1 else new
+            new = arrays.insert_axes(new, rank - (new.ndim - 1)) if rank != new.ndim - 1 else new
         else:
             place[arrays.below(index)] = 0
             place, new = place[:1], np.expand_dims(new, 0)

@@ -204,8 +204,10 @@ class Number:
         store(self, index, value)
 
     def copy(self, order: str = "C") -> Any:
-        """A number that shares nothing that anyone writes."""
-        return alias(settled(self))
+        """A number that shares nothing that anyone writes, and lies in C order."""
+        now = settled(self)
+        ground = now._ground()
+        return snapshot(now) if isinstance(ground, ndarray) and not ground.flags.c_contiguous else alias(now)
 
     __copy__ = copy
 

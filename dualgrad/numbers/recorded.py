@@ -30,7 +30,7 @@ from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
 from . import operators  # noqa: F401  (numbers have theirs before kinds of number replace some)
-from .array import looked, room_for
+from .array import buffer, looked, room_for
 from .masked import dense
 from .masked import zeros as masked_zeros
 from .number import (
@@ -429,7 +429,7 @@ class _Reverse:
             shape, dtype = self.shapes[slot]
             memory = (masked_zeros if self.careful else np.zeros)((*self.shape, *shape), dtype)
         elif not self.own[slot]:
-            memory = np.array(memory) if isinstance(memory, np.generic) else memory.copy()
+            memory = _own_copy(memory)
         self.own[slot] = 1
         self.cts[slot] = memory
         return memory
@@ -442,6 +442,15 @@ class _Reverse:
         place[below(index) if lead else index] = 0
         if ref is not None:
             self.add(ref, ct)
+
+
+def _own_copy(memory: Any) -> Any:
+    """A copy that can be written; an element becomes an array without axes."""
+    if isinstance(memory, Number) and not memory._is_array():
+        room = buffer(np.zeros((), memory.dtype))
+        room[...] = memory
+        return room
+    return np.array(memory) if isinstance(memory, np.generic) else memory.copy()
 
 
 def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = False) -> list[Any]:

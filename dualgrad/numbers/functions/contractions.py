@@ -85,7 +85,10 @@ def _sizes(letters: Sequence[str], operands: Sequence[Any]) -> dict[str, int]:
     """The length of each letter's axis; axes of length one are broadcast."""
     sizes: dict[str, int] = {}
     for own, x in zip(letters, operands):
+        inside = dict(zip(own, np.shape(x)))
         for c, n in zip(own, np.shape(x)):
+            if n != inside[c]:
+                raise ValueError(f"einsum: an operand has the axis {c!r} twice, of lengths {n} and {inside[c]}")
             if n != sizes.get(c, n) and 1 not in (n, sizes[c]):
                 raise ValueError(f"einsum: axes {c!r} of lengths {sizes[c]} and {n}")
             sizes[c] = n if sizes.get(c, 1) == 1 else sizes[c]

@@ -160,7 +160,7 @@ def _in_turn(factors: Any) -> list[Any]:
 @means(np.cumprod, method=True)
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     x = x if dtype is None else astype(x, dtype)
-    x, axis = (np.ravel(x), 0) if axis is None else (x, axis)
+    x, axis = (np.ravel(x), 0) if axis is None or x.ndim == 0 else (x, axis)
     rows = np.moveaxis(x, axis, 0)
     found = _running_product(rows)
     if _left_the_range(found, lambda: np.multiply.accumulate(plain(rows))):
@@ -184,7 +184,8 @@ def _running_product(x: Any) -> Any:
 @means(np.cumsum, method=True)
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     x = x if dtype is None else astype(x, dtype)
-    return apply_linear(WORDS["cumsum"], np.ravel(x) if axis is None else x, 0 if axis is None else axis)
+    x, axis = (np.ravel(x), 0) if axis is None or x.ndim == 0 else (x, axis)
+    return apply_linear(WORDS["cumsum"], x, axis)
 
 
 def _cumulative(running: Callable[..., Any], first: float) -> Callable[..., Any]:

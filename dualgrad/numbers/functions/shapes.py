@@ -152,7 +152,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 @means(np.take, method=True)
 def take(x: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
-    x, indices = (np.ravel(x), indices) if axis is None else (x, indices)
+    x = np.ravel(x) if axis is None or x.ndim == 0 else x
     n = x.shape[axis or 0]
     indices = np.asarray(plain(indices)) if np.ndim(indices) else indices
     if mode != "raise":
