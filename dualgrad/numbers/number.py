@@ -51,8 +51,8 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     arrays.part: arrays.part_batched,
 }
 REALS = (int, float, np.integer, np.floating)
-POWER, ABSOLUTE, SIGN = WORDS["power"], WORDS["absolute"], WORDS["sign"]
-OF_COMPLEX: dict[Word, Callable[[Any], Any]] = {}  # absolute and sign of complex numbers, said with words
+POWER, SIGN = WORDS["power"], WORDS["sign"]
+OF_COMPLEX: dict[Word, Callable[[Any], Any]] = {}  # what words of real numbers mean for complex ones
 
 
 class Level:
@@ -459,7 +459,7 @@ def apply(word: Word, *args: Any) -> Any:
         ready.append(a)
     if top is None:
         return evaluate(word)(*ready)
-    if word is ABSOLUTE and top.dtype.kind == "c":
+    if word in OF_COMPLEX and top.dtype.kind == "c":
         return OF_COMPLEX[word](top)
     return top._interpret(top._level, word, ready)
 

@@ -6,7 +6,7 @@ from declared import declare
 
 for _f in (
     np.exp, np.log, np.sqrt, np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.arctan, np.expm1, np.log1p,
-    np.square, np.reciprocal,
+    np.square, np.reciprocal, np.arcsinh, np.log2, np.log10, np.exp2,
 ):  # fmt: skip
     declare(_f, domain="positive", complex=True)
 declare(np.arcsin, domain="within 1", complex=True)

@@ -12,7 +12,7 @@ import numpy as np
 from dualgrad.backends.arrays import is_complex, part
 from dualgrad.core.words import WORDS
 
-from ..number import ABSOLUTE, OF_COMPLEX, SIGN, Number, apply, apply_linear, plain, store, view_of
+from ..number import OF_COMPLEX, SIGN, Number, apply, apply_linear, plain, store, view_of
 from .table import DISCRETE, METHODS, means
 
 
@@ -86,7 +86,11 @@ def _set_part(which: str) -> Any:
     return set_part
 
 
-OF_COMPLEX |= {ABSOLUTE: absolute, SIGN: sign}
+OF_COMPLEX |= {
+    WORDS["absolute"]: absolute,
+    WORDS["arcsinh"]: lambda z: -1j * np.arcsin(1j * z),  # its row is one of real numbers
+    SIGN: sign,
+}
 DISCRETE |= {np.iscomplex, np.isreal}
 METHODS |= {
     "conj": conj,

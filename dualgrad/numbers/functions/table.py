@@ -26,8 +26,12 @@ from ..number import Number, current, write_out
 F = TypeVar("F", bound=Callable[..., Any])
 
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}  # those that are one word
-# Elementary words of one argument; the derivative of abs depends on the dtype.
-ELEMENTARY = {u: w for u, w in UFUNCS.items() if w.kind == "elementary" and u.nin == 1 and u is not np.absolute}
+# Elementary words of one argument that mean the same for complex numbers.
+ELEMENTARY = {
+    u: w
+    for u, w in UFUNCS.items()
+    if w.kind == "elementary" and u.nin == 1 and u not in (np.absolute, np.arcsinh)
+}
 COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}  # those that are said with words
 REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}  # what their `reduce` is
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
