@@ -295,7 +295,7 @@ def _binary(name: str, general: Callable[[Any, Any], Any], general_swapped: Call
                 return tape.emit(step, step.forward(a, float(other)), (self._linear,))
             if kind is Recorded and other._level is tape and (other._memory is None or _frozen(other)):
                 b = other._primal
-                if a.shape == b.shape and a.dtype is b.dtype:
+                if a.shape == b.shape and (not tape.complex or a.dtype is b.dtype):
                     step = steps[BOTH]
                     out = step.forward(a, b)
                     new = _new(Recorded)  # `emit`, without a call
