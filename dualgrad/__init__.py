@@ -70,6 +70,8 @@ __all__ = [  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:
+    if name == "scipy":
+        return import_module(".scipy", __name__)
     place = _HOME.get(name)
     if place is None:
         raise AttributeError(f"module 'dualgrad' has no attribute {name!r}")
@@ -79,7 +81,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, "scipy"})
 
 
 class _Package(ModuleType):

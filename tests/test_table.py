@@ -11,9 +11,11 @@ import pytest
 import sympy
 from numba import njit
 from numba.np.numpy_support import as_dtype
+from scipy.sparse import csr_array
 
 import dualgrad.rules  # noqa: F401  (importing enters the rows)
 from dualgrad.backends.steps import Pattern, jet_step, jvp_step, linear_step
+from dualgrad.backends.systems import Sparse
 from dualgrad.core.build import Builder
 from dualgrad.core.check import check
 from dualgrad.core.printer import to_source
@@ -454,12 +456,25 @@ def structural_cases():
         yield "correlated_by", numbers(m), (numbers(n),)
 
 
+SPARSE = Sparse(csr_array(numbers(3, 3) + 3 * np.eye(3)))
+I3 = np.eye(3)
+
+
 def matrix_cases():
     """A stack of matrices and coefficients of the same stack."""
     a, b, w = numbers(2, 3, 3), numbers(2, 3, 3) + 4 * np.eye(3), numbers(2, 3) + np.arange(3.0) * 5 + 2
     for name in ("right_times", "left_times", "left_divide", "inner_with"):
         yield name, a, (b,)
         yield name, a[0], (b[0],)
+    for name in ("lower_divide", "upper_divide"):
+        yield name, a, (b,)
+        yield name, a[0], (b[0],)
+    for name in ("sylvester_of", "sylvester_back"):
+        yield name, a, (b, b)
+        yield name, a[0], (b[0], b[1])
+    for name in ("sparse_times", "sparse_times_back", "sparse_solve", "sparse_solve_back"):
+        yield name, a[0], (SPARSE,)
+        yield name, a[0, 0], (SPARSE,)
     for name in ("over_gaps", "times_gaps", "over_sums", "times_sums", "over_columns", "times_columns"):
         yield name, a, (w,)
     for name in ("mT", "adjoint", "diagonal_part"):
@@ -518,6 +533,18 @@ NUMPY |= {
     "left_divide": lambda x, a: np.linalg.inv(a) @ x,
     "inner_with": lambda x, c: np.einsum("...ij,...ij", x, c),
     "scaled_by": lambda x, c: np.einsum("...,...ij->...ij", x, c),
+    "lower_divide": lambda x, a: np.linalg.solve(np.tril(a), x),
+    "upper_divide": lambda x, a: np.linalg.solve(np.triu(a), x),
+    "sylvester_back": lambda x, a, b: a @ x + x @ b,
+    "sylvester_of": lambda x, a, b: np.linalg.solve(
+        np.einsum("...ik,jl->...ijkl", a, I3).reshape(*a.shape[:-2], 9, 9)
+        + np.einsum("ik,...lj->...ijkl", I3, b).reshape(*a.shape[:-2], 9, 9),
+        x.reshape(*x.shape[:-2], 9, 1),
+    ).reshape(x.shape),
+    "sparse_times": lambda x, a: a.matrix.toarray() @ x,
+    "sparse_times_back": lambda x, a: a.matrix.toarray().T @ x,
+    "sparse_solve": lambda x, a: np.linalg.solve(a.matrix.toarray(), x),
+    "sparse_solve_back": lambda x, a: np.linalg.solve(a.matrix.toarray().T, x),
     "over_gaps": lambda x, w: OFF * x / (w[..., None, :] - w[..., None] + np.eye(3)),
     "times_gaps": lambda x, w: x * (w[..., None, :] - w[..., None]),
     "over_sums": lambda x, w: OFF * x / (w[..., None, :] + w[..., None]),

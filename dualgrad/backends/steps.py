@@ -25,7 +25,7 @@ from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
 from dualgrad.transforms.transpose import transposed
 
-from . import arrays, matrices
+from . import arrays, matrices, systems
 
 ARRAY, COMPLEX = Type(FLOAT.dtype, -1), Type("complex128", -1)
 SHAPE = Type("shape", -1)
@@ -107,7 +107,7 @@ class Special:
 
 def run(source: str, name: str) -> Callable[..., Any]:
     """The function that a text defines."""
-    namespace: dict[str, Any] = {**vars(arrays), **vars(matrices), "np": np, "math": math}
+    namespace: dict[str, Any] = {**vars(arrays), **vars(matrices), **vars(systems), "np": np, "math": math}
     namespace |= {"special": Special(), "user": USER}
     namespace["__dualgrad_generated__"] = True
     exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from dualgrad.backends import arrays
+from dualgrad.backends import arrays, systems
 
 from .array import room_for
 
@@ -171,6 +171,17 @@ def _linear(f: Callable[..., Any]) -> Callable[..., Masked]:
     return word
 
 
+def _solving(f: Callable[..., Any], axes: tuple[int, ...] | None = (-2, -1)) -> Callable[..., Masked]:
+    """A system of equations mixes the entries of a matrix of right sides."""
+
+    def word(*args: Any) -> Masked:
+        (m,) = (a for a in args if isinstance(a, Masked))
+        values = f(*(a.values if a is m else a for a in args))
+        return Masked(values, np.broadcast_to(np.any(m.mask, axes, keepdims=True), values.shape).copy())
+
+    return word
+
+
 def _mixing(f: Callable[..., Any]) -> Callable[..., Masked]:
     """A transform along an axis: no entry is structurally zero if one of those it is made of is not."""
 
@@ -202,10 +213,13 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.stack: _stack,
     np.einsum: _einsum,
     np.convolve: _convolve,
+    np.linalg.solve: _solving(np.linalg.solve),
     **{f: _linear(f) for f in (np.reshape, np.transpose, np.broadcast_to, np.expand_dims, np.moveaxis, np.flip,
                                np.swapaxes, np.squeeze, np.array, np.copy, np.cumsum)},
 }  # fmt: skip
 _WORDS = {
     **{f.__name__: _linear(f) for f in (arrays.spread, arrays.sum_to, arrays.scatter, arrays.clear, arrays.whole)},
     **{f.__name__: _mixing(f) for f in (arrays.fft, arrays.fft_back, arrays.rfft, arrays.rfft_back)},
+    **{f.__name__: _solving(f) for f in (systems.solve_lower, systems.solve_upper, systems.sylvester)},
+    **{name: _solving(f, None) for name, f in vars(systems).items() if name.startswith("sparse_")},
 }

@@ -35,7 +35,7 @@ import numpy as np
 from numpy import ndarray
 
 import dualgrad.rules  # noqa: F401  (fills the table)
-from dualgrad.backends import arrays, matrices
+from dualgrad.backends import arrays, matrices, systems
 from dualgrad.backends.arrays import is_basic
 from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError
 from dualgrad.core.words import WORDS, Word
@@ -233,6 +233,9 @@ class Number:
         raise lost(self, "complex(x)", "write the expression with NumPy functions")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
+        caller = sys._getframe(1)  # a sparse matrix asks before it lets us multiply: nothing it could use
+        if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse"):
+            return np.array(None)
         raise lost(self, "a plain array made from, or written with, a number",
                    "make the buffer with np.zeros_like(x) or np.zeros(n) inside the function that is differentiated, "
                    "build arrays of numbers with np.stack or np.concatenate")  # fmt: skip
@@ -489,7 +492,7 @@ def evaluate(word: Word) -> Callable[..., Any]:
     if isinstance(word.text, str):
         names = [f"a{k}" for k in range(len(word.rule.args))]
         source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
-        return eval(source, {"np": np, **vars(arrays), **vars(matrices)})
+        return eval(source, {"np": np, **vars(arrays), **vars(matrices), **vars(systems)})
     if hasattr(arrays, word.name):
         return getattr(arrays, word.name)
     from scipy import special

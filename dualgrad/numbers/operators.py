@@ -11,6 +11,7 @@ from numpy import ndarray
 from dualgrad.core.words import WORDS, Word
 
 from .number import Number, apply, as_number, write_out
+from .sparse import product
 
 OPERANDS = (Number, ndarray, int, float, complex, np.generic)
 
@@ -18,6 +19,8 @@ OPERANDS = (Number, ndarray, int, float, complex, np.generic)
 def _operator(word: Word, swapped: bool = False) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
         if not isinstance(other, OPERANDS):
+            if word.name == "matmul" and hasattr(other, "tocsc"):
+                return product(self, other, swapped)
             if not isinstance(other, (list, tuple)):
                 return NotImplemented
             other = as_number(other)

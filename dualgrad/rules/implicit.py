@@ -1,6 +1,10 @@
 """Matrix functions: each is one line of matrix calculus, its jvp.
 
-Read ``implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")`` as: with ``y = inv(a)``, the tangent of y is
+Read ``implicit("solve_lower(a, b)", "solve_lower({0}, {1})", "lower_divide(db - da @ y, a)")
+implicit("solve_upper(a, b)", "solve_upper({0}, {1})", "upper_divide(db - da @ y, a)")
+implicit("sylvester(a, b, q)", "sylvester({0}, {1}, {2})", "sylvester_of(dq - da @ y - y @ db, a, b)")
+implicit("sqrtm(a, r)", "r", "sylvester_of(da, y, y)")  # y dy + dy y = da
+implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")`` as: with ``y = inv(a)``, the tangent of y is
 ``-y da y``.  The transpose follows by transposing that line, second derivatives by differentiating it, and the
 Taylor series by solving ``y' = -y a' y`` order by order (`dualgrad.transforms.implicit`).
 
@@ -25,6 +29,10 @@ MATRIX_WORDS: list[tuple[str, str, str, str | None]] = [
     ("right_times(x, b)", "np.matmul({0}, {1})", "right_times(ct, mT(b))", None),
     ("left_times(x, a)", "np.matmul({1}, {0})", "left_times(ct, mT(a))", None),
     ("left_divide(x, a)", "np.linalg.solve({1}, {0})", "left_divide(ct, mT(a))", "left_times"),
+    ("lower_divide(x, a)", "solve_lower({1}, {0})", "upper_divide(ct, mT(a))", "left_times"),
+    ("upper_divide(x, a)", "solve_upper({1}, {0})", "lower_divide(ct, mT(a))", "left_times"),
+    ("sylvester_of(x, a, b)", "sylvester({1}, {2}, {0})", "sylvester_of(ct, mT(a), mT(b))", "sylvester_back"),
+    ("sylvester_back(x, a, b)", "sylvester_back({0}, {1}, {2})", "sylvester_back(ct, mT(a), mT(b))", None),
     ("mT(x)", "mT({0})", "mT(ct)", None),
     ("adjoint(x)", "adjoint({0})", "adjoint(ct)", None),
     ("diagonal_part(x)", "diagonal_part({0})", "diagonal_matrix(ct)", None),
@@ -48,12 +56,25 @@ for _header, _text, _transpose, _inverse in MATRIX_WORDS:
     linear(f"{_twin}({_args}", _same, f"{_partner}_batched({_rest}", batched=_twin, inverse=_inverse)
     ZEROS[_name] = ZEROS[_twin] = lambda b, x, *rest: None
 
+# Products and solutions with a sparse matrix, a constant: its vectors and columns lie along the first axis.
+
+for _name in ("sparse_times", "sparse_solve"):
+    for _word, _other in ((_name, f"{_name}_back"), (f"{_name}_back", _name)):
+        linear(f"{_word}(x, a)", f"{_word}({{0}}, {{1}})", f"{_other}(ct, a)", batched=f"{_word}_batched")
+        linear(f"{_word}_batched(x, a)", f"{_word}_batched({{0}}, {{1}})", f"{_other}_batched(ct, a)",
+               batched=f"{_word}_batched")  # fmt: skip
+        ZEROS[_word] = ZEROS[f"{_word}_batched"] = lambda b, x, *rest: None
+
 for _name in ("lower_half", "strictly_lower", "upper", "ones"):  # masks of the shape of a matrix
     register(Word(_name, "discrete", any_array, f"{_name}({{0}})", Rule(("a",))))
 
 # Systems and determinants
 
 implicit("solve(a, b)", "np.linalg.solve({0}, {1})", "left_divide(db - da @ y, a)")
+implicit("solve_lower(a, b)", "solve_lower({0}, {1})", "lower_divide(db - da @ y, a)")
+implicit("solve_upper(a, b)", "solve_upper({0}, {1})", "upper_divide(db - da @ y, a)")
+implicit("sylvester(a, b, q)", "sylvester({0}, {1}, {2})", "sylvester_of(dq - da @ y - y @ db, a, b)")
+implicit("sqrtm(a, r)", "r", "sylvester_of(da, y, y)")  # y dy + dy y = da
 implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")
 implicit("det(a)", "np.linalg.det({0})", "y*inner_with(da, mT(inv(a)))")
 implicit("log_abs_det(a)", "np.linalg.slogdet({0})[1]", "inner_with(da, mT(inv(a)))")

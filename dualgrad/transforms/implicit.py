@@ -77,6 +77,8 @@ def _coefficient(s: Let, slopes: Known, values: Known, k: Atom, b: Builder) -> A
                 args.append((x or slopes[a]).at(j, b))
             elif a in moving and order is not None:
                 args.append(values[a].at(order, b))
+            elif word is not s.word and isinstance(a, Var):  # the product of a quotient is linear in all coefficients
+                args.append(b.mul(plain(values.get(a, a)), 0.0))
             else:
                 args.append(plain(values.get(a, a)))
         return b.emit(word, *args)
