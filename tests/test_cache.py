@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+import dualgrad as dg
 from dualgrad.backends import fingerprint as fingerprints
 from dualgrad.backends import modules
 from dualgrad.backends.fingerprint import CannotFingerprint, fingerprint
@@ -406,3 +407,43 @@ def test_a_users_cached_function_with_a_kernel_inside_loads_again(child, tmp_pat
         for file in files(child.folder):
             file.unlink()
     assert child(code) == "7.0 0\n"
+
+
+USERS = """
+import numpy as np
+from numba import njit
+import dualgrad as dg
+
+@njit
+def f(x):
+    y = np.zeros(2)
+    y[0] = np.sqrt(x[0])
+    y[1] = x[1] * x[0]
+    return y[1]
+
+gradient = dg.grad(f)
+
+@njit(cache=True)
+def caller(x):
+    return gradient(x)
+"""
+
+
+@pytest.mark.kernel
+def test_machine_code_from_disk_finds_its_careful_form(tmp_path):
+    """Also when it comes linked into a function that the user caches, and no kernel was called before."""
+    (tmp_path / "users.py").write_text(USERS)
+
+    def first(point, call="users.caller", then=""):
+        text = f"import numpy as np, users\nprint({call}(np.array({point})))\n{then}"
+        path = os.pathsep.join([str(tmp_path), str(Path(dg.__file__).parent.parent)])
+        environment = os.environ | {"PYTHONPATH": path, "DUALGRAD_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    assert first([4.0, 1.0]) == "[1. 4.]"
+    hits = "print(sum(users.caller.stats.cache_hits.values()))"
+    assert first([0.0, 1.0], then=hits) == "[1. 0.]\n1"
+    assert first([0.0, 1.0], "users.gradient") == "[1. 0.]"
+    assert len(list((tmp_path / "cache").glob("*careful*.nbc"))) == 1

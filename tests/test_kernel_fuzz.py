@@ -16,6 +16,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import test_kernel_laws
 from kernel_fuzzer import Original, Sample, copied, function, sample, shrunk
 from numba import njit, typeof
 from test_kernel_laws import JET, PULL, PUSH, derived, dot, flat, is_real, leaves, random_like, shifted, tree_map
@@ -404,6 +405,45 @@ def compiled_agrees(c):
     text = names[generated.entry]
     for x, y in zip(leaves(njit(text)(c.args, c.cts)), leaves(text(c.args, c.cts)), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-12 + c.loose)
+
+
+POINTS = (0.0, 0.0, 1.0, -1.0, np.inf, np.nan, 0.5)
+
+
+def at_hard_points(found, r):
+    """The arguments of a random kernel with some numbers replaced."""
+
+    def hard(a):
+        if not is_real(a):
+            return a
+        values = np.where(r.random(np.shape(a)) < 0.4, r.choice(POINTS, np.shape(a)), a)
+        return values if np.ndim(a) else np.float64(values)
+
+    return tuple(tuple(map(hard, a)) if type(a) is tuple else hard(a) for a in found.args)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_forward_and_reverse_mode_agree_in_value_and_in_nan(block, pytestconfig):
+    """Unit vectors as tangents and as cotangents, over random kernels at points with 0, ties, inf and NaN."""
+    count = 250 if pytestconfig.getoption("--long") else 15
+    compared = 0
+    for seed in range(block * count, (block + 1) * count):
+        found = sample(seed)
+        args = at_hard_points(found, np.random.default_rng(seed))
+        chosen = tuple(k for k, a in enumerate(args) if all(map(is_real, leaves(a))))
+        with function(found.source, Gradient) as f:
+            try:
+                columns, rows = (test_kernel_laws.run_on_numpy(f, [Transform("jacobian", (chosen, m))], *args) for m in ("fwd", "rev"))
+            except (ValueError, OverflowError, IndexError):  # NaN as an index, in the original too
+                continue
+            except KernelError as error:
+                assert any(known in str(error) for known in REFUSED)
+                continue
+        tolerance = 1e-4 if found.single else 1e-9
+        for a, b in zip(leaves(columns), leaves(rows), strict=True):
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=str(found))
+        compared += 1
+    assert compared > 0.8 * count
 
 
 def main(first, count, shrink=True):

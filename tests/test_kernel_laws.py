@@ -4,6 +4,7 @@ Compiling is left to other tests: the text that runs here is the text that numba
 The reference is always differences of the *original* function.
 """
 
+import ast
 import math
 
 import numpy as np
@@ -41,6 +42,28 @@ def derived(f, steps, *args):
 
     namespace["careful"] = careful
     return namespace[generated.entry]
+
+
+class NumPyLiterals(ast.NodeTransformer):
+    """Floats divide as NumPy's do."""
+
+    def visit_Constant(self, node):
+        return ast.parse(f"np.float64({node.value!r})", mode="eval").body if type(node.value) is float else node
+
+
+def run_on_numpy(f, steps, *args):
+    """A chain at these arguments; its text runs as Python in which numbers are NumPy's."""
+    generated = chain.generate(f, tuple(steps), tuple(typeof(a) for a in args))
+    names = {"__name__": generated.entry}
+    tree = ast.fix_missing_locations(NumPyLiterals().visit(ast.parse(generated.source)))
+    exec(compile(tree, generated.entry, "exec"), names)
+
+    def again(module, results, *args):
+        return run_on_numpy(f, (*steps, CAREFUL), *args) if has_nan(results) else results
+
+    names |= {"float": np.float64, "careful": again}
+    with np.errstate(all="ignore"):
+        return names[generated.entry](*args)
 
 
 def leaves(tree):

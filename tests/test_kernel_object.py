@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from numba import njit
 
+import dualgrad as dg
 from dualgrad import kernels
-from dualgrad.backends import fingerprint
+from dualgrad.backends import careful, dispatcher, fingerprint
 from dualgrad.backends.modules import Generated
 from dualgrad.core.errors import ArgumentError, KernelError, ProgramError
 from dualgrad.kernels import Transform, as_kernel, derive, is_kernel
@@ -400,3 +401,106 @@ def test_importing_the_module_imports_no_numba(child_environment):
 def test_without_jit_a_plain_function_stays_what_it_is(child_environment):
     code = "import dualgrad.kernels as k; f = lambda x: x; assert k.as_kernel(f) is f"
     subprocess.run([sys.executable, "-c", code], env={**child_environment, "NUMBA_DISABLE_JIT": "1"}, check=True)
+
+
+# The careful form, which is compiled when a NaN asks for it
+
+
+@njit
+def roots(x):
+    y = np.zeros(len(x))
+    for i in range(len(x)):
+        y[i] = np.sqrt(x[i])
+    return y
+
+
+@njit
+def first_root_unread(x):
+    y = np.zeros(2)
+    y[0] = np.sqrt(x[0])
+    y[1] = x[1] * x[0]
+    return y[1]
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """The titles of what was compiled since the test began."""
+    titles = []
+    build = dispatcher.build
+    monkeypatch.setattr(dispatcher, "build", lambda p, recipe, *a: titles.append(recipe.title) or build(p, recipe, *a))
+    return titles
+
+
+@pytest.mark.kernel
+def test_the_careful_form_is_compiled_when_a_nan_asks_for_it(compilations):
+    gradient = dg.grad(first_root_unread)
+    assert np.array_equal(gradient(np.array([4.0, 1.0])), [1.0, 4.0])
+    assert not any("careful" in title for title in compilations)
+    for _ in range(2):
+        assert np.array_equal(gradient(np.array([0.0, 1.0])), [1.0, 0.0])
+    assert np.array_equal(gradient(np.array([4.0, 1.0])), [1.0, 4.0])
+    assert sum("careful" in title for title in compilations) <= 1
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("mode", ["fwd", "rev"])
+def test_compiled_jacobians_have_exact_zeros(mode):
+    jacobian = dg.jacobian(roots, mode=mode)
+    assert np.array_equal(jacobian(np.array([0.0, 1.0])), [[np.inf, 0.0], [0.0, 0.5]])
+    assert np.array_equal(jacobian(np.array([0.0, np.nan])), [[np.inf, 0.0], [0.0, np.nan]], equal_nan=True)
+    assert np.array_equal(jacobian(np.array([])), np.zeros((0, 0)))
+
+
+@pytest.mark.kernel
+def test_kernels_without_products_of_zeros_have_no_careful_form():
+    assert "careful" not in dg.source(dg.grad(total), np.ones(3))
+    assert "careful" in dg.source(dg.grad(first_root_unread), np.ones(2))
+
+
+@njit
+def total(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += np.sqrt(x[i])
+    return s
+
+
+@pytest.mark.kernel
+def test_nopython_code_and_threads_get_the_careful_form_too():
+    value_and_gradient = dg.value_and_grad(first_root_unread)
+
+    @njit(nogil=True)
+    def caller(x, n):
+        s = np.zeros(2)
+        for _ in range(n):
+            value, g = value_and_gradient(x)
+            s += g + value
+        return s
+
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(caller(np.array([0.0, 1.0]), 100))) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(found) == 4
+    assert all(np.array_equal(f, [100.0, 0.0]) for f in found)
+
+
+@pytest.mark.kernel
+def test_errors_of_the_careful_form_reach_the_caller(monkeypatch, caplog):
+    @njit
+    def other(x):
+        y = np.zeros(2)
+        y[0] = np.sqrt(x[0])
+        y[1] = x[1] / x[0]
+        return y[1]
+
+    gradient = dg.grad(other)
+    gradient(np.ones(2))
+    monkeypatch.setitem(careful.hooks, "compiled", lambda module: 1 / 0)
+    with pytest.raises(RuntimeError, match="cannot be computed again with care: the log of 'dualgrad'"):
+        gradient(np.array([0.0, 0.0]))
+    assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    assert np.isnan(gradient(np.array([0.0, 0.0]))).any()

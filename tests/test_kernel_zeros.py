@@ -1,56 +1,21 @@
 """Singular points and structural zeros of kernels: in every mode what the eager numbers say.
 
 The generated source runs as plain Python, with NumPy's numbers for Python's, because these divide by zero with an
-exception; a few kernels are compiled and called from Python, nopython code, threads and the disk cache.
+exception.
 """
-
-import ast
-import os
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
-from kernel_fuzzer import function, sample
-from numba import njit, typeof
-from test_kernel_fuzz import REFUSED, Gradient, is_real, leaves
+from kernel_fuzzer import function
+from test_kernel_fuzz import Gradient
+from test_kernel_laws import JET, PULL, PUSH, leaves
+from test_kernel_laws import run_on_numpy as run
 
-import dualgrad as dg
-from dualgrad.api import chain
-from dualgrad.backends import careful, dispatcher
-from dualgrad.core.errors import KernelError
-from dualgrad.kernels import CAREFUL, Transform
+from dualgrad.kernels import Transform
 
 inf, nan = np.inf, np.nan
-PUSH = Transform("pushforward", (), ("primals", "tangents"))
-PULL = Transform("pullback", (), ("primals", "cotangents"))
-JET = Transform("jet", (), ("primals", "series"))
 GRAD = Transform("grad", (0,))
 FWD, REV = Transform("jacobian", (0, "fwd")), Transform("jacobian", (0, "rev"))
-
-
-class NumPyLiterals(ast.NodeTransformer):
-    """Floats divide as NumPy's do."""
-
-    def visit_Constant(self, node):
-        return ast.parse(f"np.float64({node.value!r})", mode="eval").body if type(node.value) is float else node
-
-
-def run(f, steps, *args):
-    """A chain at these arguments; its text runs as Python in which numbers are NumPy's."""
-    generated = chain.generate(f, tuple(steps), tuple(typeof(a) for a in args))
-    names = {"__name__": generated.entry}
-    tree = ast.fix_missing_locations(NumPyLiterals().visit(ast.parse(generated.source)))
-    exec(compile(tree, generated.entry, "exec"), names)
-
-    def again(module, results, *args):
-        return run(f, (*steps, CAREFUL), *args) if careful.has_nan(results) else results
-
-    names |= {"float": np.float64, "careful": again}
-    with np.errstate(all="ignore"):
-        return names[generated.entry](*args)
 
 
 def same(found, wanted):
@@ -221,11 +186,6 @@ ZEROS = [
 ]
 
 
-def jacobian_by_tangents(f, x):
-    """Column by column, with tangents that the user passes: a zero among them is a number."""
-    return [run(f, [PUSH], (x,), (e,))[1] for e in np.eye(len(x))]
-
-
 @pytest.mark.parametrize(("source", "x", "answer"), ZEROS)
 def test_zeros_by_construction_are_never_multiplied(source, x, answer):
     x = np.array(x)
@@ -306,187 +266,3 @@ def test_gradients_that_a_kernel_calls_are_careful_too():
         assert run(f, [PUSH], (x,), (np.ones(2),)) == (27.0, 33.0)
         assert same(run(f, [GRAD], x), answer)
         assert same(run(f, [FWD], x), answer)
-
-
-# Agreement of forward and reverse mode at points where derivatives are infinite or not numbers
-
-POINTS = (0.0, 0.0, 1.0, -1.0, inf, nan, 0.5)
-
-
-def at_hard_points(found, r):
-    """The arguments of a random kernel with some numbers replaced."""
-
-    def hard(a):
-        if not is_real(a):
-            return a
-        values = np.where(r.random(np.shape(a)) < 0.4, r.choice(POINTS, np.shape(a)), a)
-        return values if np.ndim(a) else np.float64(values)
-
-    return tuple(tuple(map(hard, a)) if type(a) is tuple else hard(a) for a in found.args)
-
-
-@pytest.mark.parametrize("block", range(4))
-def test_forward_and_reverse_mode_agree_in_value_and_in_nan(block, pytestconfig):
-    """Unit vectors as tangents and as cotangents, over random kernels at points with 0, ties, inf and NaN."""
-    count = 250 if pytestconfig.getoption("--long") else 15
-    compared = 0
-    for seed in range(block * count, (block + 1) * count):
-        found = sample(seed)
-        args = at_hard_points(found, np.random.default_rng(seed))
-        chosen = tuple(k for k, a in enumerate(args) if all(map(is_real, leaves(a))))
-        with function(found.source, Gradient) as f:
-            try:
-                columns, rows = (run(f, [Transform("jacobian", (chosen, m))], *args) for m in ("fwd", "rev"))
-            except (ValueError, OverflowError, IndexError):  # NaN as an index, in the original too
-                continue
-            except KernelError as error:
-                assert any(known in str(error) for known in REFUSED)
-                continue
-        tolerance = 1e-4 if found.single else 1e-9
-        for a, b in zip(leaves(columns), leaves(rows), strict=True):
-            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=str(found))
-        compared += 1
-    assert compared > 0.8 * count
-
-
-# Machine code
-
-
-@njit
-def roots(x):
-    y = np.zeros(len(x))
-    for i in range(len(x)):
-        y[i] = np.sqrt(x[i])
-    return y
-
-
-@njit
-def first_root_unread(x):
-    y = np.zeros(2)
-    y[0] = np.sqrt(x[0])
-    y[1] = x[1] * x[0]
-    return y[1]
-
-
-@pytest.fixture
-def compilations(monkeypatch):
-    """The titles of what was compiled since the test began."""
-    titles = []
-    build = dispatcher.build
-    monkeypatch.setattr(dispatcher, "build", lambda p, recipe, *a: titles.append(recipe.title) or build(p, recipe, *a))
-    return titles
-
-
-@pytest.mark.kernel
-def test_the_careful_form_is_compiled_when_a_nan_asks_for_it(compilations):
-    gradient = dg.grad(first_root_unread)
-    assert np.array_equal(gradient(np.array([4.0, 1.0])), [1.0, 4.0])
-    assert not any("careful" in title for title in compilations)
-    for _ in range(2):
-        assert np.array_equal(gradient(np.array([0.0, 1.0])), [1.0, 0.0])
-    assert np.array_equal(gradient(np.array([4.0, 1.0])), [1.0, 4.0])
-    assert sum("careful" in title for title in compilations) <= 1
-
-
-@pytest.mark.kernel
-@pytest.mark.parametrize("mode", ["fwd", "rev"])
-def test_compiled_jacobians_have_exact_zeros(mode):
-    jacobian = dg.jacobian(roots, mode=mode)
-    assert np.array_equal(jacobian(np.array([0.0, 1.0])), [[inf, 0.0], [0.0, 0.5]])
-    assert np.array_equal(jacobian(np.array([0.0, nan])), [[inf, 0.0], [0.0, nan]], equal_nan=True)
-    assert np.array_equal(jacobian(np.array([])), np.zeros((0, 0)))
-
-
-@pytest.mark.kernel
-def test_kernels_without_products_of_zeros_have_no_careful_form():
-    assert "careful" not in dg.source(dg.grad(total), np.ones(3))
-    assert "careful" in dg.source(dg.grad(first_root_unread), np.ones(2))
-
-
-@njit
-def total(x):
-    s = 0.0
-    for i in range(len(x)):
-        s += np.sqrt(x[i])
-    return s
-
-
-@pytest.mark.kernel
-def test_nopython_code_and_threads_get_the_careful_form_too():
-    value_and_gradient = dg.value_and_grad(first_root_unread)
-
-    @njit(nogil=True)
-    def caller(x, n):
-        s = np.zeros(2)
-        for _ in range(n):
-            value, g = value_and_gradient(x)
-            s += g + value
-        return s
-
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(caller(np.array([0.0, 1.0]), 100))) for _ in range(4)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert len(found) == 4
-    assert all(np.array_equal(f, [100.0, 0.0]) for f in found)
-
-
-@pytest.mark.kernel
-def test_errors_of_the_careful_form_reach_the_caller(monkeypatch, caplog):
-    @njit
-    def other(x):
-        y = np.zeros(2)
-        y[0] = np.sqrt(x[0])
-        y[1] = x[1] / x[0]
-        return y[1]
-
-    gradient = dg.grad(other)
-    gradient(np.ones(2))
-    monkeypatch.setitem(careful.hooks, "compiled", lambda module: 1 / 0)
-    with pytest.raises(RuntimeError, match="cannot be computed again with care: the log of 'dualgrad'"):
-        gradient(np.array([0.0, 0.0]))
-    assert "ZeroDivisionError" in caplog.text
-    monkeypatch.undo()
-    assert np.isnan(gradient(np.array([0.0, 0.0]))).any()
-
-
-USERS = """
-import numpy as np
-from numba import njit
-import dualgrad as dg
-
-@njit
-def f(x):
-    y = np.zeros(2)
-    y[0] = np.sqrt(x[0])
-    y[1] = x[1] * x[0]
-    return y[1]
-
-gradient = dg.grad(f)
-
-@njit(cache=True)
-def caller(x):
-    return gradient(x)
-"""
-
-
-@pytest.mark.kernel
-def test_machine_code_from_disk_finds_its_careful_form(tmp_path):
-    """Also when it comes linked into a function that the user caches, and no kernel was called before."""
-    (tmp_path / "users.py").write_text(USERS)
-
-    def first(point, call="users.caller", then=""):
-        text = f"import numpy as np, users\nprint({call}(np.array({point})))\n{then}"
-        path = os.pathsep.join([str(tmp_path), str(Path(dg.__file__).parent.parent)])
-        environment = os.environ | {"PYTHONPATH": path, "DUALGRAD_CACHE_DIR": str(tmp_path / "cache")}
-        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    assert first([4.0, 1.0]) == "[1. 4.]"
-    hits = "print(sum(users.caller.stats.cache_hits.values()))"
-    assert first([0.0, 1.0], then=hits) == "[1. 0.]\n1"
-    assert first([0.0, 1.0], "users.gradient") == "[1. 0.]"
-    assert len(list((tmp_path / "cache").glob("*careful*.nbc"))) == 1
