@@ -433,7 +433,8 @@ def test_forward_and_reverse_mode_agree_in_value_and_in_nan(block, pytestconfig)
         chosen = tuple(k for k, a in enumerate(args) if all(map(is_real, leaves(a))))
         with function(found.source, Gradient) as f:
             try:
-                columns, rows = (test_kernel_laws.run_on_numpy(f, [Transform("jacobian", (chosen, m))], *args) for m in ("fwd", "rev"))
+                both = ([Transform("jacobian", (chosen, mode))] for mode in ("fwd", "rev"))
+                columns, rows = (test_kernel_laws.run_on_numpy(f, steps, *args) for steps in both)
             except (ValueError, OverflowError, IndexError):  # NaN as an index, in the original too
                 continue
             except KernelError as error:

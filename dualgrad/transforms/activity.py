@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..core.program import Atom, For, If, Let, Program, Store, Var, While
-from ..core.walk import vars_bound, walk
+from ..core.walk import blocks_of, vars_bound, walk
 
 
 def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
@@ -60,7 +60,7 @@ def _together(targets: tuple[Var, ...], sources: Iterable[Atom], active: set[Var
 
 @dataclass(eq=False)
 class Family:
-    """Array variables that may name the same memory; ``final`` is the last of them that the outermost block binds."""
+    """Array variables that may name the same memory; ``final`` is the last of them that the block of the first binds."""
 
     members: set[Var] = field(default_factory=set)
     origins: list[Var] = field(default_factory=list)
@@ -92,8 +92,9 @@ def array_families(program: Program) -> dict[Var, Family]:
     for v in [*program.params, *made]:
         if v in families:
             families[v].origins.append(v)
-    for s in program.body:
-        for v in vars_bound(s):
-            if v in families:
+    for block in (program.body, *(inner for s in walk(program.body) for inner in blocks_of(s))):
+        bound = [v for s in block for v in vars_bound(s) if v in families]
+        for v in bound:
+            if families[v].origins[0] in bound:
                 families[v].final = v
     return families

@@ -108,6 +108,7 @@ class Unzip(Derivative):
         self.kept: dict[Var, Any] = {}
         self.bound_at_root: set[Var] = set(program.params)
         self.position = 0
+        self.sizes: dict[Var, list[Var]] = {}  # by the last name of a memory that grows: its final shape
         self.families = array_families(program)
         stores = ((s.array, k) for k, top in enumerate(program.body) for s in walk([top]) if isinstance(s, Store))
         self.last_store: dict[Var, int] = dict(stores)
@@ -131,7 +132,17 @@ class Unzip(Derivative):
                 hint="copy their elements instead of exchanging them, or use forward mode (jvp)",
                 where=f"line {s.line}",
             )
-        return linear.dims(family.final)
+        sizes = [Var("size", INT) for _ in s.args[1:]]
+        self.sizes[family.final] = sizes
+        return [*sizes]
+
+    def block(self, block: Block, primal: Builder, linear: Builder) -> None:
+        """Each statement in turn; the length of a memory is known when the last of its names is."""
+        for s in block:
+            super().block([s], primal, linear)
+            for v in vars_bound(s):
+                for axis, size in enumerate(self.sizes.get(v, ())):
+                    primal.block.append(Let(size, WORDS["shape"], (v,), {"axis": axis}, s.line))
 
     def copy(self, s: Let, linear: Builder) -> None:
         if s.word.name == "grow":
