@@ -334,6 +334,10 @@ class Writer:
             if scope.floats:
                 a = r.choice(scope.floats)
                 forms += [f"{a}, {x} = {x}, {a}", f"{a} = {x} = {self.small(scope)}"]
+        pairs = [(v, w) for v in names for w in names if v < w and scope.arrays[v] == scope.arrays[w]]
+        if pairs:
+            v, w = r.choice(pairs)
+            forms += [f"{v}, {w} = {w}, {v}"] * (1 + 2 * scope.loop)
         free = [n for n, bounds in scope.ints.items() if bounds is None]
         if len(free) > 1:
             p, q = r.sample(free, 2)

@@ -112,6 +112,46 @@ def swapped_scalars(a, b):
     return c * d
 
 
+@case(X, Y, 3)
+@njit
+def swapped_arrays(a, b, n):
+    for t in range(n):
+        for i in range(len(a)):
+            b[i] = math.sin(a[i]) + a[i] * a[(i + 1) % len(a)] + 0.1 * t * b[i]
+        a, b = b, a
+    s = 0.0
+    for i in range(len(a)):
+        s += a[i] * a[i] + b[i]
+    return s
+
+
+@case(X, 5)
+@njit
+def rotated_buffers(x, n):
+    """Three names in turn, by a while loop; what the first buffer was called is still read."""
+    a, b, c = np.zeros(3), np.ones(3), x.copy()
+    first = a
+    k = 0
+    while k < n:
+        for i in range(3):
+            a[i] = 0.5 * math.sin(b[i]) * c[i]
+        a, b, c = b, c, a
+        k += 1
+    return a[0] * b[1] + c[2] * first[0], b
+
+
+@case(X, Y, 2)
+@njit
+def swapped_in_nested_loops(x, y, n):
+    u, v = x, y
+    for i in range(n):
+        u, v = v, u
+        for j in range(i + 1):
+            u[j] = v[j] * v[1] + math.cos(u[j])
+            u, v = v, u
+        v[2] *= u[0]
+
+
 @case(2.2, 0.7)
 @njit
 def mod_and_rounding(x, y):

@@ -5,23 +5,40 @@ The reference is always differences of the *original* function.
 """
 
 import ast
+import inspect
 import math
 
 import numpy as np
 import pytest
+from kernel_fuzzer import function
 from kernels import CASES, arguments
 from numba import typeof
 
 from dualgrad.api import chain
 from dualgrad.backends.careful import has_nan
 from dualgrad.core.check import check
-from dualgrad.core.errors import OverlapError
+from dualgrad.core.errors import KernelError, OverlapError
 from dualgrad.kernels import CAREFUL, Transform
 from dualgrad.read import read_kernel, types_of
 from dualgrad.transforms.jet import jet
 from dualgrad.transforms.jvp import jvp
 from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.ssa import ssa
+
+
+class Gradient:
+    """What a kernel sees of ``grad(f, k)``: a program to put in the place of the call."""
+
+    def __init__(self, f, k):
+        self.f, self.chain = f, (Transform("grad", (k,)),)
+        self.__signature__ = inspect.signature(f)
+
+    def __call__(self, *args):
+        raise AssertionError("the reader reads calls, it does not make them")
+
+    def __dualgrad_program__(self, types):
+        return chain.program_of(self.f, self.chain, types)
+
 
 PUSH = Transform("pushforward", (), ("primals", "tangents"))
 PULL = Transform("pullback", (), ("primals", "cotangents"))
@@ -246,3 +263,65 @@ def test_arguments_that_share_written_memory_are_refused():
         derived(case.f, [PUSH], args, args)(args, args)
     apart = (args[0], args[0].copy())
     derived(case.f, [PUSH], apart, apart)(apart, apart)
+
+
+NAMED_ON_ONE_PATH = """
+def main(a, b):
+    for i in range(3):
+        if a[i] > b[i]:
+            a, b = b, a
+        a[i] = math.sin(b[i]) * a[0]
+    return a[0] + b[1]
+"""
+
+
+def test_names_that_mean_one_array_or_another():
+    """Where decisions exchange them, forward mode follows, and reverse mode says that it does not."""
+    args, tangents = (np.array([0.2, 0.9, 0.1]), np.array([0.5, 0.3, 0.7])), (np.ones(3), np.array([1.0, -2.0, 0.5]))
+    with function(NAMED_ON_ONE_PATH) as f:
+        slope = derived(f, [PUSH], args, tangents)(args, tangents)[1]
+        expected = differences(lambda x: f(*map(np.copy, x)), args, tangents, 1e-3)
+        np.testing.assert_allclose(slope, expected, rtol=1e-9)
+        with pytest.raises(KernelError) as caught:
+            derived(f, [PULL], args, 1.0)
+    message = str(caught.value)
+    assert "means one array or another, which reverse mode cannot follow" in message
+    assert "(a, b = b, a)" in message and "use forward mode (jvp)" in message and "where: line" in message
+
+
+SLOPE_IN_A_LOOP = """
+def root(c, x):
+    y = x
+    while abs(y * y - c) > 0.05:
+        y = 0.5 * (y + c / y)
+    return y
+
+
+slope = gradient(root, 0)
+
+
+def main(x, n):
+    s = 1.0
+    for i in range(n):
+        for j in range(i, 3):
+            s = 0.5 * s + slope(1.0 + s * x[j], 3.0 + i)
+            if s > 0.8:
+                s *= slope(4.0 + x[i], 1.0)
+    return s
+"""
+
+
+def test_a_loop_may_call_the_gradient_of_a_loop():
+    """The tapes of the inner gradient grow; they are made anew in each turn."""
+    args, cts = (np.array([0.3, 0.8, 0.5]), 3), 1.0
+    tangents = (np.array([1.0, -0.5, 2.0]), 0)
+    with function(SLOPE_IN_A_LOOP, Gradient) as f:
+        _, slope = derived(f, [PUSH], args, tangents)(args, tangents)
+        _, back = derived(f, [PULL], args, cts)(args, cts)
+        original = derived(f, [Transform("effects")], *args)
+        expected = differences(lambda x: original(*x)[0], args, tangents, 1e-3)
+        np.testing.assert_allclose(slope, expected, rtol=1e-8)
+        np.testing.assert_allclose(dot(tangents, back), slope, rtol=1e-12)
+        curvature = derived(f, [PULL, PULL], (args, cts), (1.0, back))
+        _, (second, _) = curvature((args, cts), (1.0, back))
+        assert np.all(np.isfinite(second[0]))

@@ -7,8 +7,7 @@ exception.
 import numpy as np
 import pytest
 from kernel_fuzzer import function
-from test_kernel_fuzz import Gradient
-from test_kernel_laws import JET, PULL, PUSH, leaves
+from test_kernel_laws import JET, PULL, PUSH, Gradient, leaves
 from test_kernel_laws import run_on_numpy as run
 
 from dualgrad.kernels import Transform

@@ -375,14 +375,7 @@ def recursive(x):
     return x[0] if x[0] < 1 else recursive(x)
 
 
-@fenced("b may mean different things here", "give each its own name", VECTOR, VECTOR)
-def swapped_arrays(a, b):
-    for _ in range(3):
-        a, b = b, a
-        a[0] = b[0] * 2
-
-
-@fenced("a may mean different things here", "store into it", VECTOR, VECTOR)
+@fenced("a may mean different things here", "give each its own name", VECTOR, MATRIX)
 def array_of_a_branch(a, b):
     if a[0] > 0:
         a = b

@@ -59,6 +59,7 @@ class Function:
     def of(read: Read, count: int) -> Function:
         """A kernel called with ``count`` arguments; one that returns nothing has the arrays it wrote for results."""
         program = ssa(read.program)
+        program.body = needed(program)  # a name that nothing reads may mean any array
         params = renamed(read.params[:count], read.program.params, program.params)
         result = read.result
         if result is None:

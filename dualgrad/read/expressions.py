@@ -53,6 +53,7 @@ class Expressions:
         self.env: dict[str, Bound] = {}
         self.b = Builder()
         self.inits: dict[Var, Const] = {}  # what the program binds first
+        self.own: set[Var] = set()  # variables of the loop at hand for names that mean one array or another
 
     @contextmanager
     def into(self, block: list[Statement]) -> Iterator[None]:

@@ -59,8 +59,7 @@ class Reader(Statements):
         params = tuple(parameter(name, t) for name, t in zip(names, argtypes, strict=True))
         variables = [v for v in leaves(params) if isinstance(v, Var)]
         result = mapped(lambda v: v.var if isinstance(v, Array) else v, self.run([mapped(as_value, p) for p in params]))
-        same = {s.target: s.args[0] for s in walk(self.b.block) if isinstance(s, Let) and s.word.name == "move"}
-        stored = {root(s.array, same) for s in walk(self.b.block) if isinstance(s, Store)}
+        stored = written(self.b.block)
         writes = tuple(k for k, v in enumerate(variables) if v in stored)
         results = leaves(result) if result is not None else [variables[k] for k in writes]
         inits: list[Statement] = [Let(v, WORDS["move"], (zero,)) for v, zero in self.inits.items()]
@@ -109,11 +108,15 @@ class Reader(Statements):
         return mapped(lambda _: as_value(next(results)), read.result)
 
 
-def root(var: Any, same: dict[Var, Any]) -> Any:
-    """The array that a name given by `Reader.splice` stands for."""
-    while var in same:
-        var = same[var]
-    return var
+def written(block: list[Statement]) -> set[Any]:
+    """The arrays that are stored into, by every name that they may have."""
+    found = {s.array for s in walk(block) if isinstance(s, Store)}
+    names = [s for s in walk(block) if isinstance(s, Let) and s.word.name == "move" and s.target.type.rank]
+    size = -1
+    while len(found) != size:
+        size = len(found)
+        found |= {s.args[0] for s in names if s.target in found}
+    return found
 
 
 def parameter(name: str, t: Any) -> Any:

@@ -10,17 +10,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Statement, Store, Var, While, const
+from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Let, Statement, Store, Var, While, const
 from dualgrad.core.walk import walk
+from dualgrad.core.words import WORDS
 
 from .expressions import Expressions
 from .loops import Turns, from_zero, turns
 from .values import Array, Bound, Static, Unclear, Value, is_number, mapped, unified
 
 Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
+
+
+def at_once(moves: list[Statement]) -> list[Statement]:
+    """Moves of which none sees the effect of another: arrays first get names of their own."""
+    between = {s.target: Var(s.target.name, s.target.type) for s in moves if isinstance(s, Let) and s.target.type.rank}
+    first = [replace(s, target=between[s.target]) for s in moves if isinstance(s, Let) and s.target in between]
+    rest = [s for s in moves if not (isinstance(s, Let) and s.target in between)]
+    return [*first, *rest, *(Let(v, WORDS["move"], (w,)) for v, w in between.items())]
 
 
 class Statements(Expressions):
@@ -125,16 +135,25 @@ class Statements(Expressions):
 
     def turn(self, body: Callable[[], None]) -> list[Statement]:
         """Read a loop's body until names mean the same at its end and at its start."""
+        own: set[Var] = set()
         while True:
             before = self.env
             self.env = dict(before)
             _, block = self.apart(body)
-            new = {name: Bound(bound.value, False) for name, bound in self.env.items() if name not in before}
-            meets = {name: self.meet(name, (x, self.b.block), (self.env[name], block)) for name, x in before.items()}
+            self.own = own
+            new = {n: Bound(self.lasting(x.value), False) for n, x in self.env.items() if n not in before}
+            end: list[Statement] = []  # names of arrays are exchanged all at once, when the turn is over
+            meets = {name: self.meet(name, (x, self.b.block), (self.env[name], end)) for name, x in before.items()}
+            block += at_once(end)
             self.env = {name: Bound(value, before[name].sure) for name, value in meets.items()}
+            self.own = set()
             if all(value == before[name].value for name, value in meets.items()):
                 self.env |= new
                 return block
+
+    def lasting(self, value: Value) -> Value:
+        """What a name means after a turn, when names of arrays have been exchanged."""
+        return mapped(lambda v: Unclear() if isinstance(v, Array) and v.var in self.own else v, value)
 
     def meet(self, name: str, a: Side, b: Side) -> Value:
         """One meaning for a name that two paths leave with different ones."""
@@ -144,6 +163,8 @@ class Statements(Expressions):
         if type(x) is type(y) is tuple and len(x) == len(y):
             pairs = zip(x, y, strict=True)
             return tuple(self.meet(name, (Bound(p, x_sure), a[1]), (Bound(q, y_sure), b[1])) for p, q in pairs)
+        if isinstance(x, Array) and isinstance(y, Array) and x_sure and y_sure:
+            return self.meet_arrays(name, (x, a[1]), (y, b[1]))
         if not is_number(x) or not is_number(y):
             return Unclear()
         found = unified(x.type, y.type)
@@ -155,6 +176,19 @@ class Statements(Expressions):
                 with self.into(block):
                     self.write(target, bound.value)
         return target
+
+    def meet_arrays(self, name: str, a: tuple[Array, list[Statement]], b: tuple[Array, list[Statement]]) -> Value:
+        """A variable for a name that means one array or another."""
+        (x, _), (y, _) = a, b
+        if x.prefix or y.prefix or x.type != y.type:
+            return Unclear()
+        target = x.var if x.var in self.own else Var(name.strip("."), x.type)
+        self.own.add(target)
+        for array, block in (a, b):
+            if array.var is not target:
+                with self.into(block):
+                    self.b.bind(target, array.var)
+        return Array(target)
 
     # Loops
 

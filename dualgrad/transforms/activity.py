@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..core.program import Atom, For, If, Let, Program, Store, Var, While
+from ..core.program import Atom, For, If, Let, Program, Statement, Store, Var, While
 from ..core.walk import blocks_of, vars_bound, walk
 
 
@@ -60,41 +60,68 @@ def _together(targets: tuple[Var, ...], sources: Iterable[Atom], active: set[Var
 
 @dataclass(eq=False)
 class Family:
-    """Array variables that may name the same memory; ``final`` is the last of them that the block of the first binds."""
+    """Array variables that may name the same memory; ``final`` is the last of them that the block of the first binds.
+
+    They are ``exchanged`` if nothing happens to them but that loops permute their names (``a, b = b, a``).
+    """
 
     members: set[Var] = field(default_factory=set)
     origins: list[Var] = field(default_factory=list)
     final: Var | None = None
+    exchanged: bool = True
 
 
 def array_families(program: Program) -> dict[Var, Family]:
     """The arrays that loops, branches and ``grow`` connect (an array that nothing exchanges has no entry)."""
     families: dict[Var, Family] = {}
 
-    def connect(*atoms: Atom) -> None:
+    def connect(*atoms: Atom, exchanged: bool = False) -> None:
         arrays = [a for a in atoms if isinstance(a, Var) and a.type.rank > 0]
-        merged = Family()
+        merged = Family(exchanged=exchanged and all(families[a].exchanged for a in arrays if a in families))
         for a in arrays:
             merged.members |= families[a].members if a in families else {a}
         families.update(dict.fromkeys(merged.members, merged))
 
-    for s in walk(program.body):
-        if isinstance(s, Let) and s.word.name == "grow":
+    statements = list(walk(program.body))
+    for s in statements:
+        if isinstance(s, Let) and s.word.name in ("grow", "move"):
             connect(s.target, s.args[0])
         elif isinstance(s, (For, While)):
             for c in s.carries:
-                connect(*c)
+                connect(*c, exchanged=True)
         elif isinstance(s, If):
             for j in s.joins:
                 connect(*j)
-    grown = {s.target for s in walk(program.body) if isinstance(s, Let) and s.word.name == "grow"}
-    made = [s.target for s in walk(program.body) if isinstance(s, Let) and s.target not in grown]
-    for v in [*program.params, *made]:
+    if families:
+        _origins(program, statements, families)
+        for s in statements:
+            _permuted(s, families)
+    return families
+
+
+def _origins(program: Program, statements: list[Statement], families: dict[Var, Family]) -> None:
+    """Where the memory of each family is made, and its last name in that block."""
+    lets = [s for s in statements if isinstance(s, Let) and s.word.name not in ("grow", "move")]
+    for v in [*program.params, *(s.target for s in lets)]:
         if v in families:
             families[v].origins.append(v)
-    for block in (program.body, *(inner for s in walk(program.body) for inner in blocks_of(s))):
+    for block in (program.body, *(inner for s in statements for inner in blocks_of(s))):
         bound = [v for s in block for v in vars_bound(s) if v in families]
         for v in bound:
-            if families[v].origins[0] in bound:
+            if families[v].origins[:1] and families[v].origins[0] in bound:
                 families[v].final = v
-    return families
+
+
+def _permuted(s: Statement, families: dict[Var, Family]) -> None:
+    """See whether the names that leave a turn are those that entered it, in another order."""
+    if not isinstance(s, (For, While)):
+        return
+    for family in {id(f): f for c in s.carries if (f := families.get(c.inner))}.values():
+        carries = [c for c in s.carries if c.inner in family.members]
+        names = {c.next for c in carries}
+        for inner in reversed(s.body):  # back through the loops inside
+            changed = [c for c in getattr(inner, "carries", ()) if c.inner in family.members]
+            if not names.isdisjoint(c.out for c in changed):
+                family.exchanged &= names.issuperset(c.out for c in changed)
+                names = names - {c.out for c in changed} | {c.init for c in changed}
+        family.exchanged &= len(names) == len(carries) and names == {c.inner for c in carries}

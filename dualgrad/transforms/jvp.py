@@ -35,7 +35,7 @@ from ..core.program import (
 from ..core.walk import rebuilt, walk
 from ..core.words import WORDS
 from ..rules.text import Writer
-from .activity import active_vars
+from .activity import active_vars, array_families
 from .ssa import ssa
 from .tidy import tidy
 
@@ -61,6 +61,8 @@ def prepare(program: Program) -> Program:
     """Single assignment, and every parameter that is written or returned becomes a copy: callers keep their arrays."""
     owned = {s.array for s in walk(program.body) if isinstance(s, Store)}
     owned |= {a for a in program.results if isinstance(a, Var) and a.type.rank > 0}
+    families = array_families(program)
+    owned |= {v for a in owned if a in families for v in families[a].origins}
     owned &= set(program.params)
     params = [Var(v.name, v.type) if v in owned else v for v in program.params]
     copies: Block = [Let(v, WORDS["copy"], (p,)) for v, p in zip(program.params, params, strict=True) if v in owned]
@@ -105,6 +107,9 @@ class Derivative:
                 self.dots[v] = dot
             else:
                 self.dots[v] = [linear.load(dot, *lane) if lane else dot for lane in self.lanes]
+        for v in self.program.params:  # a constant whose name a loop exchanges with an active array's
+            if v in self.active and v not in self.dots:
+                self.dots[v] = self.zeros_beside(v, linear)
 
     def tangents_of_results(self, linear: Builder) -> list[Atom]:
         """Tangents of the differentiable results; zeros where a result is inactive."""

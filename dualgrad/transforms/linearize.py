@@ -111,29 +111,42 @@ class Unzip(Derivative):
         self.sizes: dict[Var, list[Var]] = {}  # by the last name of a memory that grows: its final shape
         self.families = array_families(program)
         stores = ((s.array, k) for k, top in enumerate(program.body) for s in walk([top]) if isinstance(s, Store))
-        self.last_store: dict[Var, int] = dict(stores)
+        self.last_store: dict[Var, int] = {}
+        for array, k in stores:
+            names = self.families[array].members if array in self.families else (array,)
+            self.last_store.update(dict.fromkeys(names, k))
+
+        for s in walk(program.body):
+            self.refuse_unclear_names(s)
+
+    def refuse_unclear_names(self, s: Statement) -> None:
+        """A name for one array or another is followed where loops exchange names, and where a memory grows."""
+        for v in vars_bound(s):
+            family = self.families.get(v)
+            if v in self.active and family and not family.exchanged and (len(family.origins) > 1 or not family.final):
+                raise KernelError(
+                    f"the name {v.name!r} means one array or another, which reverse mode cannot follow",
+                    why="only a loop whose every turn exchanges the same names (a, b = b, a) can be run backwards",
+                    hint="copy elements instead of giving an array another name, or use forward mode (jvp)",
+                    where=f"line {s.line}",
+                )
 
     def top(self, body: Block, primal: Builder, linear: Builder) -> None:
         for self.position, s in enumerate(body):
             self.block([s], primal, linear)
             self.bound_at_root.update(vars_bound(s))
 
-    # A tape that grows (of a kernel that is a derivative itself) is one memory under many names
+    # A tape that grows (of a kernel that is a derivative itself) is one memory under many names; arrays whose names are
+    # exchanged have tangents whose names are exchanged alike
+
+    def is_exchanged(self, array: Var) -> bool:
+        return array not in self.families or self.families[array].exchanged
 
     def shape_of(self, s: Let, linear: Builder) -> list[Atom]:
         """A growing buffer has one tangent, as long as it is in the end."""
-        family = self.families.get(s.target)
-        if family is None:
+        if self.is_exchanged(s.target):
             return list(s.args[1:])
-        if len(family.origins) > 1 or family.final is None:
-            raise KernelError(
-                f"an array exchanged for {s.target.name!r} in a loop or branch has no reverse mode",
-                why="which memory a name means would have to be remembered for every turn",
-                hint="copy their elements instead of exchanging them, or use forward mode (jvp)",
-                where=f"line {s.line}",
-            )
-        sizes = [Var("size", INT) for _ in s.args[1:]]
-        self.sizes[family.final] = sizes
+        sizes = self.sizes[self.families[s.target].final] = [Var("size", INT) for _ in s.args[1:]]
         return [*sizes]
 
     def block(self, block: Block, primal: Builder, linear: Builder) -> None:
@@ -151,7 +164,7 @@ class Unzip(Derivative):
             super().copy(s, linear)
 
     def carried_dots(self, s: For | While, linear: Builder) -> list[Any]:
-        arrays = [c for c in s.carries if c.inner in self.active and c.inner.type.rank > 0]
+        arrays = [c for c in s.carries if c.inner in self.active and not self.is_exchanged(c.inner)]
         for c in arrays:
             self.dots[c.inner] = self.dots[c.out] = self.array_dot(c.init, linear)
         return super().carried_dots(replace(s, carries=[c for c in s.carries if c not in arrays]), linear)

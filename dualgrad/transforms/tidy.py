@@ -6,12 +6,13 @@ stays a product, because only structural zeros (never emitted at all) may vanish
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.build import fold
 from ..core.program import Atom, Block, For, If, Let, Program, Statement, Store, Var, While
 from ..core.walk import atoms_read, blocks_of, head_of, rebuilt, vars_bound, walk
+from .activity import Family, array_families
 
 Names = dict[Var, Atom]
 EFFECTS = ("full", "copy", "grow", "load", "series")  # words that must not be shared
@@ -81,9 +82,20 @@ def _settle(program: Program) -> bool:
     return bool(names)
 
 
+class Live(set[Var]):
+    """The variables that something reads."""
+
+    families: Mapping[Var, Family]
+
+    def holds(self, array: Var) -> bool:
+        """Whether an array's memory is read, perhaps by another of its names."""
+        return array in self or array in self.families and not self.isdisjoint(self.families[array].members)
+
+
 def needed(program: Program) -> Block:
     """The body without dead code: mark from the results and the parameters' memory, keep what is marked."""
-    live = {a for a in program.results if isinstance(a, Var)} | set(program.params)
+    live = Live({a for a in program.results if isinstance(a, Var)} | set(program.params))
+    live.families = array_families(program)
     size = -1
     while len(live) != size:
         size = len(live)
@@ -91,7 +103,7 @@ def needed(program: Program) -> Block:
     return _keep(program.body, live)
 
 
-def _mark(block: Block, live: set[Var]) -> None:
+def _mark(block: Block, live: Live) -> None:
     """Add what live statements read, the last statement first."""
     for s in reversed(block):
         if is_live(s, live):
@@ -100,7 +112,7 @@ def _mark(block: Block, live: set[Var]) -> None:
                 _mark(inner, live)
 
 
-def _reads(s: Statement, live: set[Var]) -> Iterator[Atom]:
+def _reads(s: Statement, live: Live) -> Iterator[Atom]:
     """What a live statement reads, and for the sake of which of its results."""
     if isinstance(s, If):
         yield s.test
@@ -112,17 +124,19 @@ def _reads(s: Statement, live: set[Var]) -> Iterator[Atom]:
         yield from atoms_read(s)
 
 
-def is_live(s: Statement, live: set[Var]) -> bool:
+def is_live(s: Statement, live: Live) -> bool:
     """Whether something that a statement does is read."""
-    if isinstance(s, (Let, Store)):
-        return (s.target if isinstance(s, Let) else s.array) in live
+    if isinstance(s, Let):
+        return s.target in live
+    if isinstance(s, Store):
+        return live.holds(s.array)
     if any(v in live for v in vars_bound(s) if not (isinstance(s, For) and v is s.var)):
         return True
     bodies = [s.body] if isinstance(s, While) else blocks_of(s)
     return any(is_live(t, live) for inner in bodies for t in inner)
 
 
-def _keep(block: Block, live: set[Var]) -> Block:
+def _keep(block: Block, live: Live) -> Block:
     kept = [s for s in block if is_live(s, live)]
     for k, s in enumerate(kept):
         if isinstance(s, (Let, Store)):

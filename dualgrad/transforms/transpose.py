@@ -15,12 +15,12 @@ single assignment turns them into sums and carries.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.build import Builder
 from ..core.errors import UnsupportedError
-from ..core.program import Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While, zero
+from ..core.program import Atom, Block, Carry, Const, For, If, Let, Program, Statement, Store, Var, While, zero
 from ..core.walk import atoms_read, walk
 from ..rules.text import Writer
 from .activity import active_vars
@@ -94,8 +94,14 @@ class Transposition:
 
     # Statements
 
-    def block(self, block: Block, seeds: list[tuple[Atom, Atom]], b: Builder) -> None:
-        """Constants first, then cotangents set to zero, then ``seeds`` added, then the reverse."""
+    def block(
+        self,
+        block: Block,
+        seeds: list[tuple[Atom, Atom]],
+        b: Builder,
+        enter: Callable[[Builder], None] = lambda b: None,
+    ) -> None:
+        """Constants first (then ``enter``), then cotangents set to zero, ``seeds`` added, and the reverse."""
         linear = []
         for s in block:
             if self.has_linear(s):
@@ -104,9 +110,14 @@ class Transposition:
                     b.bind(v, zero(v.type))
             else:
                 b.block.append(s)
+        enter(b)
         for s in linear:
+            exchanged = arrays_of(s)
+            if exchanged:
+                self.replay(s, self.bars, b)  # type: ignore[arg-type]
             for v in self.bound_here(s):
-                self.declare(v, b, self.shape_by(s, b))
+                if v not in exchanged:
+                    self.declare(v, b, self.shape_by(s, b))
         for target, value in seeds:
             self.add(target, value, b)
         for s in reversed(linear):
@@ -176,8 +187,40 @@ class Transposition:
         if not s.accumulate:
             b.store(bar, s.index, 0.0)
 
+    # Arrays whose names a loop exchanges: their cotangents are exchanged alike, and back in the reverse loop
+
+    def replay(self, s: For, bars: dict[Var, Var], b: Builder, back: bool = False) -> None:
+        """Which cotangent belongs to which name after a loop (or ``back``: before it), by its exchanges alone."""
+        carries = list(arrays_of(s).values())
+        names = [Var(_bar_name(c.out, ""), c.out.type) for c in carries]
+        for c, name in zip(carries, names, strict=True):
+            b.bind(name, bars[c.out if back else c.init])  # type: ignore[index]
+        inside = {**bars, **dict(zip([c.next if back else c.inner for c in carries], names, strict=True))}
+        turn = Builder([t for t in s.body if not self.has_linear(t)], s.line)
+        for t in reversed(s.body) if back else s.body:
+            if not inside.keys().isdisjoint(arrays_of(t)) if back else arrays_of(t):
+                self.replay(t, inside, turn, back)  # type: ignore[arg-type]
+        exchange(turn, [(n, inside[c.inner if back else c.next]) for c, n in zip(carries, names, strict=True)])
+        b.block.append(For(s.var, s.start, s.stop, s.step, turn.block, [], s.reverse ^ back, s.line))
+        bars.update(zip([c.init if back else c.out for c in carries], names, strict=True))  # type: ignore[arg-type]
+
     def for_(self, s: For, b: Builder) -> None:
-        carries = [c for c in s.carries if c.inner in self.linear]
+        arrays = list(arrays_of(s).values())
+        names = [Var(_bar_name(c.inner, ""), c.inner.type) for c in arrays]
+        for c, name in zip(arrays, names, strict=True):
+            b.bind(name, self.bars[c.out])
+            self.bars[c.inner] = Var(_bar_name(c.inner, ""), c.inner.type)
+
+        def enter(body: Builder) -> None:
+            """What names meant in this turn, from what they meant after it."""
+            known = dict(zip([c.next for c in arrays], names, strict=True))
+            for t in reversed(s.body):
+                if not known.keys().isdisjoint(arrays_of(t)):
+                    self.replay(t, known, body, back=True)  # type: ignore[arg-type]
+            for c in arrays:
+                body.bind(self.bars[c.inner], known[c.inner])
+
+        carries = [c for c in s.carries if c.inner in self.linear and c not in arrays]
         for c in carries:
             self.bars[c.inner] = Var(_bar_name(c.inner, ""), c.inner.type)
             b.bind(self.bars[c.inner], self.bars[c.out])
@@ -189,7 +232,8 @@ class Transposition:
             leaving.append((c.next, ct))
         for c in carries:
             body.bind(self.bars[c.inner], Const(0.0, c.inner.type))
-        self.block(s.body, leaving, body)
+        self.block(s.body, leaving, body, enter)
+        exchange(body, [(name, self.bars[c.inner]) for c, name in zip(arrays, names, strict=True)])
         b.block.append(For(s.var, s.start, s.stop, s.step, body.block, [], not s.reverse, s.line))
         for c in carries:
             self.add(c.init, self.bars[c.inner], b)
@@ -208,3 +252,17 @@ def conjugated(atom: Atom, b: Builder) -> Atom:
     if not atom.type.dtype.startswith("complex"):
         return atom
     return Const(atom.value.conjugate(), atom.type) if isinstance(atom, Const) else b.conj(atom)
+
+
+def arrays_of(s: Statement) -> dict[Atom, Carry]:
+    """The carries of a loop that are arrays, by what they leave."""
+    return {c.out: c for c in s.carries if c.inner.type.rank} if isinstance(s, For) else {}
+
+
+def exchange(b: Builder, pairs: list[tuple[Var, Var]]) -> None:
+    """Bind names to what other names mean, all at once."""
+    meant = [(target, Var(target.name, target.type), source) for target, source in pairs]
+    for _, between, source in meant:
+        b.bind(between, source)
+    for target, between, _ in meant:
+        b.bind(target, between)
