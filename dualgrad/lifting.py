@@ -16,6 +16,7 @@ import builtins
 import contextlib
 import dis
 import functools
+import itertools
 import math
 import os
 import sys
@@ -257,6 +258,22 @@ def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _of_stacks(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A NumPy function of several arrays, some of which may be lists with numbers in them."""
+
+    @functools.wraps(function)
+    def call(arrays: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(arrays) is list or type(arrays) is tuple:
+            arrays = [array(a) if type(a) is list or type(a) is tuple else a for a in arrays]
+        return function(arrays, *args, **kwargs)
+
+    return call
+
+
+def _fromiter(values: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
+    return array(list(values if count < 0 else itertools.islice(values, count)), dtype)
+
+
 def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
     """A function of `math` that takes numbers too."""
     return functools.wraps(function)(
@@ -292,7 +309,13 @@ REPLACED: dict[Any, Any] = {
                                  np.empty_like, np.full_like, np.copy)},
     np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
     np.arange: _arange, np.vectorize: _Vectorize,
-    **{f: _of_lists(f) for f in (np.sum, np.mean, np.max, np.min, np.prod, np.linalg.norm, np.dot, np.cumsum, np.var)},
+    **{f: _of_lists(f) for f in (
+        np.sum, np.mean, np.max, np.min, np.prod, np.linalg.norm, np.dot, np.cumsum, np.var, np.std, np.median,
+        np.average, np.cumprod, np.diff, np.sort, np.ptp, np.argmax, np.argmin, np.argsort, np.any, np.all, np.ravel,
+        np.reshape, np.transpose, np.diag, np.quantile, np.percentile, np.tile, np.repeat, np.roll, np.flip,
+    )},
+    **{f: _of_stacks(f) for f in (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)},
+    np.fromiter: _fromiter, np.asfortranarray: _asarray, np.asarray_chkfinite: _asarray,
     **{f: _math(f, numeric) for f, numeric in MATH.items()},
 }  # fmt: skip
 _REPLACEABLE = {type(f) for f in REPLACED}

@@ -223,7 +223,7 @@ def test_out_is_written_by_functions_and_methods():
     ("x.tobytes()", lambda x: x.tobytes()), ("x.resize()", lambda x: x.resize(2)), ("x.view", lambda x: x.view(int)),
     ("x.byteswap()", lambda x: x.byteswap()), ("np.quantile by q", lambda x: np.quantile(x, x[0])),
     ("np.pad with a function", lambda x: np.pad(x, 1, lambda *_: None)),
-    ("np.histogram2d", lambda x: np.histogram2d(x, x)),
+    ("np.sort_complex", np.sort_complex),
 ], ids=lambda t: t if isinstance(t, str) else "")  # fmt: skip
 def test_what_has_no_meaning_is_refused(text, call):
     with pytest.raises(dg.UnsupportedError) as info:
@@ -243,3 +243,46 @@ def test_mistakes_raise_as_in_numpy(error, call):
     for run in (call, dg.grad(call), dg.jacfwd(call)):
         with pytest.raises(error):
             run(np.ones(3))
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: np.flip(x, 1), lambda x: np.mean(x, 2),
+    lambda x: np.stack([x, x], 3), lambda x: np.concatenate([x, x], 1),
+    lambda x: np.roll(x, 1, 1), lambda x: np.cumsum(x, 1),
+    lambda x: np.transpose(x, (1,)), lambda x: np.max(x, axis=-2),
+    lambda x: np.sort(x, 1), lambda x: np.take(x, 0, 1),
+    lambda x: np.expand_dims(x, 5), lambda x: np.diff(x, axis=1),
+    lambda x: np.prod(x, 1), lambda x: np.median(x, 1),
+])  # fmt: skip
+def test_an_axis_that_is_not_there_raises_as_in_numpy(call):
+    for run in (call, dg.grad(call), dg.jacfwd(call), lambda x: dg.jet(call, (x,), ([x],))):
+        with pytest.raises(np.exceptions.AxisError):
+            run(np.ones(3))
+
+
+def test_arrays_that_do_not_fit_are_not_joined():
+    x = np.ones((2, 3))
+    for call in (
+        lambda x: np.concatenate([x, x[:, :1]]), lambda x: np.concatenate([x, x[0]]), lambda x: np.hstack([x, x[:1]]),
+        lambda x: np.vstack([x, x[:, :2]]), lambda x: np.stack([x, x[0]]),
+    ):  # fmt: skip
+        for run in (call, dg.jacfwd(call), dg.jacrev(call)):
+            with pytest.raises(ValueError, match=r"joined|same shape|must match|same number"):
+                run(x)
+
+
+def test_lists_with_numbers_in_them():
+    def f(x):
+        a, b, c = x
+        y = np.vstack([[a, b], [c, 1.0]]) + np.column_stack([[a, 2.0], [b, c]])
+        y += np.array([[a, b], [c, a]], dtype=np.float64, ndmin=2) * np.median([c, a, b])
+        y[0] *= np.sort([b, a])[::-1] + np.concatenate([[a], [b * c]])
+        y = y * np.std([a, b, c]) + np.fromiter((v * v for v in x[:2]), float)
+        return y + np.diff([a, b, c]) + np.argmax([a, c])
+
+    x = np.array([0.7, 0.2, 1.1])
+    v = np.array([0.3, -0.5, 0.4])
+    np.testing.assert_allclose(dg.vjp(f, x)[0], f(x))
+    np.testing.assert_allclose(dg.jvp(f, (x,), (v,))[1], (f(x + 1e-6 * v) - f(x - 1e-6 * v)) / 2e-6, rtol=1e-7)
+    np.testing.assert_allclose(dg.jacfwd(f)(x), dg.jacrev(f)(x))
+    assert dg.vjp(lambda x: np.array([x[0], x[1]], np.float32), x)[0].dtype == np.float32

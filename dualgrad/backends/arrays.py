@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index as axis_of
 
 from .fourier import (  # noqa: F401  (texts name them)
     fft,
@@ -132,7 +133,7 @@ def cumsum_back_batched(x: Any, axis: int | None) -> Any:
 
 
 def _past_first(x: Any, axis: int | None) -> int:
-    return 1 if axis is None else axis % (x.ndim - 1) + 1
+    return 1 if axis is None else axis_of(axis, x.ndim - 1) + 1
 
 
 # Shapes
@@ -156,7 +157,7 @@ def _inverse(axes: Shape | None) -> Shape | None:
 
 def transpose_batched(x: Any, axes: Shape | None) -> Any:
     rank = x.ndim - 1
-    return np.transpose(x, (0, *(a % rank + 1 for a in (range(rank)[::-1] if axes is None else axes))))
+    return np.transpose(x, (0, *(axis_of(a, rank) + 1 for a in (range(rank)[::-1] if axes is None else axes))))
 
 
 def untranspose_batched(x: Any, axes: Shape | None) -> Any:

@@ -70,3 +70,9 @@ declare(np.histogram, lambda x: np.histogram(x, 4)[1] ** 2,
         lambda x: np.histogram(x, 3, range=(-1, x[0] + 2))[1], lambda x: np.histogram_bin_edges(x, "sturges"),
         shape=(5,),
         domain="apart", without={"empty": "given weights", "single": "edges are float64"})  # fmt: skip
+declare(np.histogram2d, lambda x: np.histogram2d(x[0], x[1], 3)[1] * x[0, 0],
+        lambda x: np.histogram2d(x[0], x[1], [2, 3],
+        density=True)[0],
+        lambda x: np.histogram2d(np.arange(5.0), [0.1, 0.9, 0.4, 0.2, 0.8], 2, weights=x[0])[0] * x[1, 0],
+        lambda x: np.histogramdd(x.T, (3, [-1.0, 0.3, 2.0]), density=True)[0] * x[1, 1], shape=(2, 5), domain="apart",
+        without={"empty": "given weights", "single": "edges are float64"})  # fmt: skip

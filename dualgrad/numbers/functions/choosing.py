@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -163,16 +164,48 @@ def _plain(range: Any) -> Any:
     return None if range is None else tuple(map(plain, range))
 
 
+def _bins_of(a: Any, bins: Any, range: Any) -> Any:
+    """The bin of each entry, -1 outside; the last bin has both its edges."""
+    value, cuts = plain(a), np.histogram_bin_edges(plain(a), plain(bins), _plain(range))
+    place = np.searchsorted(cuts, value, "right") - 1
+    place[value == cuts[-1]] = len(cuts) - 2
+    return np.where(place < len(cuts) - 1, place, -1)
+
+
+@means(np.histogramdd)
+def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    columns = list(np.transpose(sample)) if hasattr(sample, "ndim") else list(sample)
+    bins = [bins] * len(columns) if isinstance(bins, (int, np.integer)) else list(bins)
+    ranges = range or [None] * len(columns)
+    edges = [histogram_bin_edges(c, b, r) for c, b, r in zip(columns, bins, ranges)]
+    places = [_bins_of(c, b, r) for c, b, r in zip(columns, bins, ranges)]
+    shape = tuple(np.size(e) - 1 for e in edges)
+    inside = np.all(np.array(places) >= 0, 0)
+    flat = np.ravel_multi_index([place[inside] for place in places], shape)
+    weights = np.ones(inside.shape) if weights is None else operand(weights)
+    found = np.reshape(bincount(flat, weights[inside], math.prod(shape)), shape)
+    if density:
+        for k, edge in enumerate(edges):
+            found = found / np.reshape(np.diff(edge), [-1 if a == k else 1 for a in np.arange(len(shape))])
+        found = found / np.sum(bincount(flat, weights[inside]))
+    return found, edges
+
+
+@means(np.histogram2d)
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    if not isinstance(bins, (int, np.integer)) and len(bins) != 2:
+        bins = [bins, bins]
+    found, edges = histogramdd([operand(x), operand(y)], bins, range, density, weights)
+    return found, edges[0], edges[1]
+
+
 @means(np.histogram)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """Counts are discrete; edges move with the extreme entries, and weights are summed."""
     edges = histogram_bin_edges(a, bins, range)
-    value, cuts = np.ravel(plain(a)), np.asarray(plain(edges))
     if weights is None:
-        counts, _ = np.histogram(value, plain(bins), _plain(range))
+        counts, _ = np.histogram(plain(a), plain(bins), _plain(range))
     else:
-        place = np.searchsorted(cuts, value, "right") - 1
-        place[value == cuts[-1]] = len(cuts) - 2
-        inside = (place >= 0) & (place < len(cuts) - 1)
-        counts = bincount(place[inside], np.ravel(operand(weights))[inside], len(cuts) - 1)
+        place = _bins_of(np.ravel(a), bins, range)
+        counts = bincount(place[place >= 0], np.ravel(operand(weights))[place >= 0], np.size(edges) - 1)
     return (counts / np.diff(edges) / np.sum(counts) if density else counts), edges

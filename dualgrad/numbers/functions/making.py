@@ -7,18 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.backends.arrays import axis_of
+
 from ..array import buffer
 from ..number import Number, store
 from .table import FUNCTIONS, mapped, means, numbers_in, unwrapped
+from .values import astype
 
 
-def array(values: Any, dtype: Any = None, *, copy: Any = True, **options: Any) -> Any:
+def array(values: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Any:
     """``np.array`` of numbers, or of nested lists with numbers in them."""
     if isinstance(values, Number):
-        return values.copy() if copy or dtype is None else values
-    if type(values) in (list, tuple) and numbers_in(values):
-        return stack([array(v) if type(v) in (list, tuple) else v for v in values])
-    return buffer(np.array(mapped(unwrapped, values) if type(values) in (list, tuple) else values, dtype, **options))
+        made = values.copy() if copy or dtype is None else values
+    elif type(values) in (list, tuple) and numbers_in(values):
+        made = stack([array(v) if type(v) in (list, tuple) else v for v in values])
+    else:
+        values = mapped(unwrapped, values) if type(values) in (list, tuple) else values
+        return buffer(np.array(values, dtype, ndmin=ndmin, **options))
+    made = _of_dtype(made, dtype)
+    return made[(None,) * (ndmin - made.ndim)] if made.ndim < ndmin else made
 
 
 def join(shape: tuple[int, ...], parts: Sequence[tuple[Any, Any]]) -> Any:
@@ -32,27 +39,52 @@ def join(shape: tuple[int, ...], parts: Sequence[tuple[Any, Any]]) -> Any:
 
 
 @means(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    arrays = list(arrays)
+def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None) -> Any:
+    arrays = [*map(operand, arrays)]
     shape = np.shape(arrays[0])
     if any(np.shape(a) != shape for a in arrays):
         raise ValueError("all input arrays must have the same shape")
-    axis = axis % (len(shape) + 1)
+    axis = axis_of(axis, len(shape) + 1)
     whole = (*shape[:axis], len(arrays), *shape[axis:])
-    return join(whole, [((*(slice(None),) * axis, k), a) for k, a in enumerate(arrays)])
+    return _of_dtype(join(whole, [((*(slice(None),) * axis, k), a) for k, a in enumerate(arrays)]), dtype)
 
 
 @means(np.concatenate)
-def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
-    arrays = [np.ravel(a) for a in arrays] if axis is None else [operand(a) for a in arrays]
-    axis = (axis or 0) % np.ndim(arrays[0])
+def concatenate(arrays: Sequence[Any], axis: int | None = 0, out: Any = None, *, dtype: Any = None) -> Any:
+    arrays = [np.ravel(operand(a)) if axis is None else operand(a) for a in arrays]
+    shape = np.shape(arrays[0])
+    axis = axis_of(axis or 0, len(shape))
     parts, start = [], 0
     for a in arrays:
-        stop = start + np.shape(a)[axis]
+        rest = list(np.shape(a))
+        stop = start + (rest[axis] if axis < len(rest) else 0)
+        rest[axis : axis + 1] = shape[axis : axis + 1]
+        if rest != [*shape]:
+            raise ValueError(f"arrays of shapes {shape} and {np.shape(a)} cannot be joined along axis {axis}")
         parts.append(((*(slice(None),) * axis, slice(start, stop)), a))
         start = stop
-    shape = np.shape(arrays[0])
-    return join((*shape[:axis], start, *shape[axis + 1 :]), parts)
+    return _of_dtype(join((*shape[:axis], start, *shape[axis + 1 :]), parts), dtype)
+
+
+def _of_dtype(made: Any, dtype: Any) -> Any:
+    return made if dtype is None or dtype == made.dtype else astype(made, dtype)
+
+
+@means(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+    arrays = [np.atleast_1d(operand(a)) for a in tup]
+    return concatenate(arrays, 0 if np.ndim(arrays[0]) < 2 else 1, dtype=dtype)
+
+
+@means(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+    return concatenate([np.atleast_2d(operand(a)) for a in tup], dtype=dtype)
+
+
+@means(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Any:
+    arrays = [*map(operand, tup)]
+    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in arrays], 1)
 
 
 @means(np.full_like)
@@ -81,7 +113,4 @@ FUNCTIONS |= {
     np.empty_like: _like(0),
     np.ones_like: _like(1),
     np.copy: lambda x, *args, **options: x.copy(),
-    np.hstack: lambda arrays: concatenate([*map(np.atleast_1d, arrays)], 0 if np.ndim(arrays[0]) < 2 else 1),
-    np.vstack: lambda arrays: concatenate([*map(np.atleast_2d, arrays)]),
-    np.column_stack: lambda arrays: concatenate([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in arrays], 1),
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualgrad.core.errors import UnsupportedError
 
-from ..number import Number, plain
+from ..number import Number, current, plain
 from .table import METHODS, unsupported
 
 
@@ -42,6 +42,7 @@ METHODS |= {
     "itemsize": property(lambda self: self.dtype.itemsize),
     "nbytes": property(lambda self: self.size * self.dtype.itemsize),
     "device": property(lambda self: "cpu"),
+    "flags": property(lambda self: current(self)._ground().flags),  # of the values' memory
     "view": _view,
     "__contains__": _contains,
     "resize": _refused("resize", "use np.resize(x, shape), which returns a new array"),

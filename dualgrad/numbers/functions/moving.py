@@ -81,6 +81,7 @@ def gather(x: Any, where: Any) -> Any:
 for _function in (np.tile, np.delete, np.resize, np.diagflat, np.block, np.dstack, np.take_along_axis):
     moves(_function)
 moves(np.repeat, method=True)
+moves(np.lib.stride_tricks.sliding_window_view)
 moves(np.append, "arr", "values")
 moves(np.insert, "arr", "values", dtype="first")
 moves(np.compress, "a")

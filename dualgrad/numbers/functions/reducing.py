@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.backends.arrays import axes_of
+from dualgrad.backends.arrays import axes_of, axis_of
 from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
@@ -86,7 +86,7 @@ def root(square: Any, zero: Any = None) -> Any:
 
 @means(np.diff)
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
-    head = (slice(None),) * (axis % x.ndim)
+    head = (slice(None),) * axis_of(axis, x.ndim)
     ends = [e if e is NONE else _end(e, x, axis) for e in (prepend, append)]
     if prepend is not NONE or append is not NONE:
         x = np.concatenate([p for p in (ends[0], x, ends[1]) if p is not NONE], axis)
@@ -144,9 +144,10 @@ def prod(
 def _left_the_range(found: Any, expected: Callable[[], Any]) -> bool:
     """Whether factors were multiplied in an order that overflows or vanishes where NumPy's does not."""
     value = plain(found)
+    if np.all(np.isfinite(value) & (value != 0)):
+        return False
     with np.errstate(all="ignore"):
-        usual = np.all(np.isfinite(value) & (value != 0))
-        return not (usual or np.array_equal(value, expected(), equal_nan=True))
+        return not np.array_equal(value, expected(), equal_nan=True)
 
 
 def _in_turn(factors: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.backends.arrays import axes_of
+from dualgrad.backends.arrays import axes_of, axis_of
 from dualgrad.core.words import WORDS
 
 from ..number import Number, apply_linear, current, plain, view_of
@@ -144,7 +144,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return reshape(roll(ravel(x), int(np.sum(shift)), 0), x.shape)
     for s, a in np.broadcast(shift, axis):
-        head = (ALL,) * (a % x.ndim)
+        head = (ALL,) * axis_of(a, x.ndim)
         s = s % x.shape[a] if x.shape[a] else 0
         x = concatenate([x[(*head, slice(-s, None))], x[(*head, slice(-s))]], a) if s else x.copy()
     return x
@@ -152,12 +152,12 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 @means(np.take, method=True)
 def take(x: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
-    x = np.ravel(x) if axis is None or x.ndim == 0 else x
-    n = x.shape[axis or 0]
+    x, axis = (np.ravel(x), 0) if axis is None or x.ndim == 0 else (x, axis_of(axis, x.ndim))
+    n = x.shape[axis]
     indices = np.asarray(plain(indices)) if np.ndim(indices) else indices
     if mode != "raise":
         indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
-    return x[(*(ALL,) * ((axis or 0) % x.ndim), indices)]
+    return x[(*(ALL,) * axis, indices)]
 
 
 @means(np.diagonal, method=True)
@@ -197,8 +197,7 @@ def _split(function: Callable[..., Any], fixed: int | None = None) -> Callable[.
 
     def call(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         axis = axis if fixed is None else fixed
-        x[(0,) * 0]  # a number without axes has none to split
-        n, head = x.shape[axis], (ALL,) * (axis % x.ndim)
+        n, head = x.shape[axis], (ALL,) * axis_of(axis, x.ndim)
         parts = function(np.arange(n), indices_or_sections)
         return [x[(*head, slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0))] for p in parts]
 

@@ -12,7 +12,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
 from .complex import real, whole
-from .table import METHODS
+from .table import DISCRETE, FUNCTIONS, METHODS
 
 
 def astype(x: Any, dtype: Any, **options: Any) -> Any:
@@ -32,10 +32,17 @@ def _of_value(name: str) -> Callable[..., Any]:
     return lambda self, *args, **options: getattr(plain(self), name)(*map(plain, args), **options)
 
 
+DISCRETE |= {np.ravel_multi_index}
+FUNCTIONS |= {
+    np.astype: lambda x, dtype, /, *, copy=True, device=None: astype(x, dtype),
+    np.array_repr: lambda arr, *args, **options: repr(arr),
+    np.array_str: lambda a, *args, **options: str(a),
+    np.array2string: lambda a, *args, **options: str(a),
+}
 METHODS |= {
     "__round__": lambda self, digits=0: np.round(plain(self), digits),
     "astype": astype,
     **{name: _of_value(name) for name in (
-        "argmax", "argmin", "argsort", "all", "any", "nonzero", "round", "searchsorted",
+        "argmax", "argmin", "argsort", "argpartition", "all", "any", "nonzero", "round", "searchsorted",
     )},
 }  # fmt: skip
