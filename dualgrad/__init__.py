@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .api.checkpoint import checkpoint
     from .api.custom import custom_jvp, custom_vjp
     from .api.elementary import elementary
     from .api.evaluate import stop_gradient
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .api.reverse import grad, jacrev, linearize, pullback, value_and_grad, vjp
     from .api.route import kernel, source
     from .api.series import derivative, jet, taylor
+    from .api.vmap import vmap
     from .core.errors import (
         ArgumentError,
         ConvergenceError,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "api.forward": "jvp jacfwd pushforward",
     "api.reverse": "vjp linearize grad value_and_grad jacrev pullback",
+    "api.checkpoint": "checkpoint",
     "api.custom": "custom_jvp custom_vjp",
     "api.elementary": "elementary",
     "api.implicit": "fixed_point implicit_root",
@@ -50,6 +53,7 @@ _PLACES = {
     "api.linearity": "linear_transpose",
     "api.matrices": "jacobian hessian hvp",
     "api.series": "jet taylor derivative",
+    "api.vmap": "vmap",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
     "KernelError OverlapError ConvergenceError GaugeError",
     "api.evaluate": "stop_gradient",
@@ -63,9 +67,10 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 __all__ = [  # noqa: F822
     "ArgumentError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError", "GaugeError", "Jet",
     "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError",
-    "custom_jvp", "custom_vjp", "derivative", "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root",
-    "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose",
-    "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor", "value_and_grad", "vjp",
+    "checkpoint", "custom_jvp", "custom_vjp", "derivative", "elementary", "fixed_point", "grad", "hessian",
+    "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear",
+    "linear_transpose", "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor",
+    "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 

@@ -204,14 +204,14 @@ class Ruled(Function):
         if self.custom.rule is not None or self.custom.bwd is None:
             return self._rule(given, dots)
         outs, form, rest = self._backward(given)
-        return outs, self._transposed(given, outs, rest).push(dots), form
+        return outs, self._transposed(given, outs, rest.pull).push(dots), form
 
     def rest(self, given: Given) -> tuple[list[Any], Any, Rest]:
         forward = given.level.careful  # a dual asks for it, with masked tangents
         if self.custom.bwd is None or forward and self.custom.rule is not None:
             return self._recorded(given)
         outs, form, rest = self._backward(given)
-        return outs, form, self._transposed(given, outs, rest) if forward else rest
+        return outs, form, self._transposed(given, outs, rest.pull) if forward else rest
 
     def series(self, given: Given, coeffs: list[Any]) -> tuple[list[Any], Any]:
         return raised(self, given, coeffs, (self.custom, *self.nondiff))
@@ -263,10 +263,9 @@ class Ruled(Function):
                 )
             return given.among(fitted(tuple(found), given.structure, contents, label))
 
-        rest = Rest(lambda dots: self._transposed(given, outs, rest).push(dots), pull)
-        return outs, form, rest
+        return outs, form, Rest(lambda dots: self._transposed(given, outs, pull).push(dots), pull)
 
-    def _transposed(self, given: Given, outs: list[Any], rest: Rest) -> Rest:
+    def _transposed(self, given: Given, outs: list[Any], pull: Callable[..., Any]) -> Rest:
         """The pushforward that a pullback implies."""
         name, why = f"bwd of {self.name}", "forward mode transposes what bwd does to the cotangent"
         hint = f"give {self.name}.defjvp(rule) too"
@@ -274,7 +273,7 @@ class Ruled(Function):
 
         def linear(*cts: Any) -> Any:
             waiting = iter(cts)
-            return tuple(rest.pull([next(waiting) if k in floats else zero_like(y) for k, y in enumerate(outs)])), None
+            return tuple(pull([next(waiting) if k in floats else zero_like(y) for k, y in enumerate(outs)])), None
 
         with _derived(f"forward mode of {self.name} is derived from its vjp rule", hint):
             recording = record_linear(name, linear, [outs[k] for k in floats], why, hint)
@@ -289,13 +288,11 @@ class _OfFloats(RecordedRest):
 
     def __init__(self, recording: Any, floats: list[int], outs: list[Any]):
         super().__init__(recording, swap=True)
-        inner = self.push
+        self.floats, self.outs = floats, outs
 
-        def push(dots: list[Any]) -> list[Any]:
-            found = iter(inner(dots))
-            return [next(found) if k in floats else zero_like(y) for k, y in enumerate(outs)]
-
-        self.push = push  # type: ignore[method-assign]
+    def push(self, dots: list[Any]) -> list[Any]:
+        found = iter(super().push(dots))
+        return [next(found) if k in self.floats else zero_like(y) for k, y in enumerate(self.outs)]
 
 
 class _derived:  # noqa: N801 (a with block)

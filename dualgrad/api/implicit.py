@@ -109,7 +109,7 @@ def fixed_point(
     >>> import numpy as np, dualgrad as dg
     >>> x = lambda a: dg.fixed_point(lambda x, a: np.cos(a * x), 1.0, a)
     >>> round(x(1.0), 6), round(dg.grad(x)(1.0), 6)
-    (np.float64(0.739085), np.float64(-0.297473))
+    (np.float64(0.739085), np.float64(-0.297474))
     """
     start = unflatten(*_plain(x0))
     f = kernel(f) if is_kernel(f) else f
@@ -212,9 +212,9 @@ class ImplicitFunction:
         matrix = jacfwd(f)(start.flat(root))
         if isinstance(matrix, Number):
             return LinearFunction(
-                lambda b: solve(matrix, b),
-                lambda b: solve(matrix.T, b),
-                lambda bs: solve(matrix, bs.T).T,
+                lambda b: np.linalg.solve(matrix, b),
+                lambda b: np.linalg.solve(matrix.T, b),
+                lambda bs: np.linalg.solve(matrix, bs.T).T,
                 name="solve",
                 transparent=True,
             )
@@ -255,9 +255,6 @@ def _factorised(matrix: Any) -> Callable[..., Any]:
     if info > 0:
         raise np.linalg.LinAlgError("Singular matrix: the Jacobian of f by x has no inverse at the solution")
     return lambda b, trans=0: getrs(lu, pivots, b, trans)[0]
-
-
-solve = ImplicitFunction(lambda x, a, b: a @ x - b, np.linalg.solve)  # of systems whose matrix carries derivatives
 
 
 class _Vector:

@@ -28,11 +28,13 @@ class RecordedRest(Rest):
     leading = True
 
     def __init__(self, recording: Recording, swap: bool = False):
-        self.recording = recording
-        if swap:
-            self.push, self.pull = self._pull, lambda cts, lead=None: self._push(cts)  # type: ignore[method-assign]
-        else:
-            self.push, self.pull = self._push, self._pull  # type: ignore[method-assign]
+        self.recording, self.swap = recording, swap
+
+    def push(self, dots: list[Any]) -> list[Any]:
+        return self._pull(dots) if self.swap else self._push(dots)
+
+    def pull(self, cts: list[Any], lead: int | None = None) -> list[Any]:
+        return self._push(cts) if self.swap else self._pull(cts, lead)
 
     def _push(self, dots: list[Any]) -> list[Any]:
         recording, careful = self.recording, any(isinstance(d, Masked) for d in dots)

@@ -82,6 +82,26 @@ def matched(tree: Any, structure: Any) -> list[tuple[Any, str | None]]:
     return result
 
 
+def prefixed(tree: Any, structure: Any, what: str, hide: int = 0) -> list[Any]:
+    """For each leaf of ``structure`` the leaf of ``tree`` that stands for it or for a container around it.
+
+    None is a leaf of the tree.  A message hides the first steps of the path.
+    """
+    import optree
+
+    from .errors import StructureError
+
+    found = optree.tree_flatten_with_path(tree, is_leaf=_register, none_is_leaf=True, namespace=NAMESPACE)
+    given = dict(zip(found[0], found[1], strict=True))
+    result = []
+    for path in [()] if structure is None else structure.paths():
+        above = [path[:k] for k in range(len(path) + 1) if path[:k] in given]
+        if not above:
+            raise StructureError(f"{what}: nothing is given for {''.join(f'[{s!r}]' for s in path[hide:])}")
+        result.append(given[above[0]])
+    return result
+
+
 _seen: set[type] = set()
 
 

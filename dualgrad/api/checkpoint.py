@@ -1,0 +1,155 @@
+"""Time for memory: a function that keeps its arguments instead of its residuals, and runs again in the pullback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from types import CellType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from dualgrad.core.containers import flatten, unflatten
+from dualgrad.lifting import lift
+from dualgrad.numbers.calls import Function, Given, Rest, apply_function, kept
+from dualgrad.numbers.number import Number, bare
+from dualgrad.numbers.recorded import Recorded
+
+from .evaluate import Call
+from .fitting import results
+from .linearity import RecordedRest
+from .reverse import Recording
+from .route import is_kernel, kernel
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, of which reverse mode keeps no residuals: the pullback runs it again.
+
+    Parameters
+    ----------
+    f : callable
+        A function without side effects.  Numbers that it closes over are arguments, too.
+
+    Returns
+    -------
+    callable
+        With the same values and derivatives.  Forward mode and series pass through it as if it were not there.
+
+    Raises
+    ------
+    ValueError
+        Where f writes into its arguments.
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> layer = dg.checkpoint(lambda x: np.sin(np.exp(x)))
+    >>> round(dg.grad(lambda x: layer(layer(x)))(0.5), 6)
+    np.float64(-0.381379)
+    """
+    f = kernel(f) if is_kernel(f) else f
+
+    @wraps(f, updated=())
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        given = args, kwargs, tuple(_closed_over(f))
+        if type(Given(given).top) is not Recorded:
+            return lift(f)(*args, **kwargs)
+        return apply_function(_Checkpoint(f), given)
+
+    return checkpointed
+
+
+class _Checkpoint(Function):
+    """``f`` as a function of its arguments, its keywords, and what it closes over."""
+
+    def __init__(self, f: Callable[..., Any]):
+        self.f, self.name = f, f"checkpoint of {getattr(f, '__name__', 'f')}"
+
+    def __call__(self, args: Any, kwargs: Any, closed: Any) -> Any:
+        return lift(_closing_over(self.f, iter(closed)))(*args, **kwargs)
+
+    def rest(self, given: Given) -> tuple[list[Any], Any, Rest]:
+        primals = [_read_only(kept(p)) for p in given.primals]
+        outs, form = results(self(*given.tree(primals)))
+        return outs, form, _Again(self, given, primals)
+
+
+class _Again(Rest):
+    """The linear rest, recorded when it is asked for and then forgotten."""
+
+    leading = True
+
+    def __init__(self, function: _Checkpoint, given: Given, primals: list[Any]):
+        self.function, self.given, self.primals = function, given, primals
+
+    def _recorded(self) -> RecordedRest:
+        function, given, primals = self.function, self.given, self.primals
+
+        def run(*chosen: Any) -> Any:
+            waiting = iter(chosen)
+            return function(*given.tree([next(waiting) if on else p for p, on in zip(primals, given.active)]))
+
+        chosen = given.among(primals)
+        with np.errstate(all="ignore"):
+            return RecordedRest(Recording(Call(function.name, run, chosen, tuple(range(len(chosen))))))
+
+    def push(self, dots: list[Any]) -> list[Any]:
+        return self._recorded().push(dots)
+
+    def pull(self, cts: list[Any], lead: int | None = None) -> list[Any]:
+        return self._recorded().pull(cts, lead)
+
+
+def _read_only(a: Any) -> Any:
+    """A copy that raises when f writes into it: the write would not be seen outside."""
+    if type(a) is np.ndarray:
+        a.flags.writeable = False
+    return a
+
+
+# What a function closes over
+
+
+def _closed_over(f: Any, seen: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """The numbers in the cells of a function, and in those of the functions in its cells."""
+    for content in _cells(f):
+        if isinstance(content, FunctionType):
+            if content not in seen:
+                yield from _closed_over(content, (*seen, f))
+        else:
+            yield from filter(_is_number, flatten(content)[0])
+
+
+def _closing_over(f: Any, numbers: Iterator[Any], seen: tuple[Any, ...] = ()) -> Any:
+    """The function with other numbers in the places where `_closed_over` found some."""
+    if isinstance(f, partial):
+        return partial(_closing_over(f.func, numbers, seen), *f.args, **f.keywords)
+    if not isinstance(f, FunctionType) or not any(True for _ in _closed_over(f, seen)):
+        return f
+    cells = []
+    for cell, content in zip(f.__closure__ or (), _cells(f)):
+        if isinstance(content, FunctionType):
+            new = content if content in seen else _closing_over(content, numbers, (*seen, f))
+        else:
+            leaves, structure = flatten(content)
+            new = unflatten(structure, [next(numbers) if _is_number(x) else x for x in leaves])
+        cells.append(CellType(new) if new is not content else cell)
+    g = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, tuple(cells))
+    g.__kwdefaults__ = f.__kwdefaults__
+    return g
+
+
+def _cells(f: Any) -> list[Any]:
+    """The contents of the cells of a function."""
+    f = f.func if isinstance(f, partial) else f
+    contents = []
+    for cell in getattr(f, "__closure__", None) or ():
+        try:
+            contents.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            contents.append(None)
+    return contents
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(bare(x), Number)
