@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api.checkpoint import checkpoint
+    from .api.checks import check_derivatives
     from .api.custom import custom_jvp, custom_vjp
     from .api.elementary import elementary
     from .api.evaluate import stop_gradient
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .api.vmap import vmap
     from .core.errors import (
         ArgumentError,
+        CheckError,
         ConvergenceError,
         DualgradError,
         EscapedNumberError,
@@ -45,6 +47,7 @@ _PLACES = {
     "api.forward": "jvp jacfwd pushforward",
     "api.reverse": "vjp linearize grad value_and_grad jacrev pullback",
     "api.checkpoint": "checkpoint",
+    "api.checks": "check_derivatives",
     "api.custom": "custom_jvp custom_vjp",
     "api.elementary": "elementary",
     "api.implicit": "fixed_point implicit_root",
@@ -67,10 +70,10 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 __all__ = [  # noqa: F822
     "ArgumentError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError", "GaugeError", "Jet",
     "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError",
-    "checkpoint", "custom_jvp", "custom_vjp", "derivative", "elementary", "fixed_point", "grad", "hessian",
-    "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear",
-    "linear_transpose", "linearize", "pullback", "pushforward", "source", "stop_gradient", "taylor",
-    "value_and_grad", "vjp", "vmap",
+    "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp", "derivative", "elementary", "fixed_point",
+    "grad", "hessian", "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel",
+    "lifting", "linear", "linear_transpose", "linearize", "pullback", "pushforward", "source", "stop_gradient",
+    "taylor", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 

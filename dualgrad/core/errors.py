@@ -70,6 +70,10 @@ class ConvergenceError(DualgradError, ArithmeticError):
     """An iteration did not find what it looked for."""
 
 
+class CheckError(DualgradError, AssertionError):
+    """A derivative does not agree with what it was compared with."""
+
+
 class ProgramError(DualgradError, ValueError):
     """A program breaks the rules of `dualgrad.core.program` (a defect in dualgrad)."""
 
