@@ -49,6 +49,11 @@ def lifting(on: bool) -> Iterator[None]:
         _ON.reset(token)
 
 
+def is_lifting() -> bool:
+    """Whether lifting is on here."""
+    return _ON.get()
+
+
 def lift(f: Callable[..., Any]) -> Callable[..., Any]:
     """The clone of ``f``, or ``f`` itself where there is nothing to lift."""
     if not _ON.get():

@@ -24,7 +24,7 @@ class Call:
     def __init__(
         self, verb: str, f: Callable[..., Any], args: Sequence[Any], argnums: Any, kwargs: dict[str, Any] | None = None
     ):
-        self.verb, self.f, self.args, self.kwargs = verb, f, list(args), kwargs or {}
+        self.verb, self.f, self.args, self.kwargs, self.given = verb, f, list(args), kwargs or {}, argnums
         if argnums == 0 and args and type(args[0]) is ndarray and args[0].dtype.kind == "f":  # the usual case
             self.single, self.argnums, self.leaves, self.structure, self.active = True, _FIRST, args[:1], None, _FIRST
             self.primals = self.leaves
@@ -41,6 +41,9 @@ class Call:
                 hint="pass floats or arrays of floats, or choose other arguments with argnums=",
             )
         self.primals = [as_primal(self.leaves[k]) for k in self.active]
+
+    def __reduce__(self) -> Any:
+        return Call, (self.verb, self.f, self.args, self.given, self.kwargs)
 
     def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
         """``(result, aux)`` of the function called with numbers for the active leaves."""

@@ -16,6 +16,7 @@ from dualgrad.numbers.number import Level, bare, make, plain
 from .evaluate import Call, fresh, has_nan, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
 from .route import is_kernel, kernel_route
+from .spread import over, pieces
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
@@ -150,14 +151,11 @@ def columns(
 ) -> Any:
     """The Jacobian of a call, column by column."""
     basis = Basis(call.primals, holomorphic)
-    todo = pieces(basis.size, chunk) or [range(0)]
-    if executor is None:
-        results = [_piece(call, basis, piece, has_aux) for piece in todo]
-    else:
-        results = [w.result() for w in [executor.submit(_piece, call, basis, piece, has_aux) for piece in todo]]
-    structure, outs, _, aux = results[0]
+    results = over(executor, _Columns(call, has_aux, holomorphic), pieces(basis.size, chunk, executor) or [range(0)])
+    out, _, aux = results[0]
+    outs, structure = flatten(out)
     check_fields(call.verb, call.primals, outs, holomorphic)
-    dots = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*(r[2] for r in results))]
+    dots = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*(r[1] for r in results))]
     if holomorphic:
         _check_along_i(call, dots, has_aux)
     blocks = [call.pack(_split(basis, d, o)) for d, o in zip(dots, outs)]
@@ -165,15 +163,21 @@ def columns(
     return (found, aux) if has_aux else found
 
 
-def pieces(total: int, chunk: int | None) -> list[range]:
-    """``range(total)`` in pieces of at most ``chunk``."""
-    chunk = chunk or max(1, total)
-    return [range(k, min(k + chunk, total)) for k in range(0, total, chunk)]
+class _Columns:
+    """Columns of the Jacobian of a call; what is sent to another process is the call."""
 
+    def __init__(self, call: Call, has_aux: bool, holomorphic: bool):
+        self.call, self.has_aux, self.holomorphic = call, has_aux, holomorphic
 
-def _piece(call: Call, basis: Basis, piece: range, has_aux: bool) -> Any:
-    seeds = basis.seeds(piece)
-    return forward(call, seeds, lambda: [Masked(s, s != 0) for s in seeds], (len(piece),), has_aux)
+    def __call__(self, piece: range) -> tuple[Any, list[Any], Any]:
+        """The result, the directions of its leaves, and aux."""
+        seeds = Basis(self.call.primals, self.holomorphic).seeds(piece)
+
+        def careful() -> list[Any]:
+            return [Masked(s, s != 0) for s in seeds]
+
+        structure, outs, dots, aux = forward(self.call, seeds, careful, (len(piece),), self.has_aux)
+        return unflatten(structure, outs), dots, aux
 
 
 def _split(basis: Basis, dots: Any, out: Any) -> list[Any]:

@@ -209,17 +209,18 @@ class ImplicitFunction:
         def f(x: Any) -> Any:
             return start.flat(lift(self.f)(start.tree(x), *args), f"{self.__name__}: f")
 
-        matrix = jacfwd(f)(start.flat(root))
+        unknown = start.flat(root)
+        matrix = jacfwd(f, holomorphic=unknown.dtype.kind == "c")(unknown)
         if isinstance(matrix, Number):
             return LinearFunction(
                 lambda b: np.linalg.solve(matrix, b),
-                lambda b: np.linalg.solve(matrix.T, b),
+                lambda b: np.linalg.solve(np.conj(matrix.T), b),
                 lambda bs: np.linalg.solve(matrix, bs.T).T,
                 name="solve",
                 transparent=True,
             )
         lu = _factorised(matrix)
-        return LinearFunction(lu, lambda b: lu(b, 1), lambda bs: lu(bs.T).T, name="solve")
+        return LinearFunction(lu, lambda b: lu(b, 2), lambda bs: lu(bs.T).T, name="solve")
 
     def _solver(self, root: Any, start: _Vector, args: Any, product: Callable[..., Any]) -> Callable[..., Any]:
         """The solution of a linear system by the user's solver, which is an implicit function of x, args and b."""
@@ -249,7 +250,7 @@ def _factorised(matrix: Any) -> Callable[..., Any]:
     try:
         from scipy.linalg import get_lapack_funcs
     except ImportError:
-        return lambda b, trans=0: np.linalg.solve(matrix.T if trans else matrix, b)
+        return lambda b, trans=0: np.linalg.solve(np.conj(matrix.T) if trans else matrix, b)
     getrf, getrs = get_lapack_funcs(("getrf", "getrs"), (matrix,))
     lu, pivots, info = getrf(matrix)
     if info > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, update_wrapper, wraps
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,10 @@ def jacobian(
     holomorphic : bool
         The function takes complex numbers to complex numbers, and has a complex derivative.
     chunk : int, optional
-        At most so many directions or cotangents at once.
+        At most so many directions or cotangents at once, which bounds the memory.
     executor : optional
-        Anything with ``submit``; chunks of columns are given to it.
+        Anything with ``submit(f, *args)`` that returns a future (threads, processes, a cluster); it is given the
+        chunks, or without ``chunk`` an equal share for each worker.  Processes need a function that can be pickled.
 
     Returns
     -------
@@ -74,20 +75,20 @@ def jacobian(
     if mode == "fwd":
         return jacfwd(f, argnums, has_aux, holomorphic=holomorphic, chunk=chunk, executor=executor)
     if mode == "rev":
-        return jacrev(f, argnums, has_aux, holomorphic=holomorphic, chunk=chunk)
+        return jacrev(f, argnums, has_aux, holomorphic=holomorphic, chunk=chunk, executor=executor)
 
     @wraps(f, updated=())
     def matrix(*args: Any, **kwargs: Any) -> Any:
         call = Call("jacobian", f, args, argnums, kwargs)
         inputs = sum(p.size for p in call.primals)
-        if inputs <= 1 or executor is not None:
+        if inputs <= 1:
             return columns(call, has_aux, chunk, executor, holomorphic)
         with np.errstate(all="ignore"):
             recording = Recording(call, has_aux)
             if sum(map(np.size, recording.values)) < inputs:
-                found = rows(recording, chunk, holomorphic)
+                found = rows(recording, chunk, holomorphic, executor)
                 return (found, recording.aux) if has_aux else found
-        return columns(call, has_aux, chunk, None, holomorphic)
+        return columns(call, has_aux, chunk, executor, holomorphic)
 
     return matrix
 
@@ -99,6 +100,7 @@ def hessian(
     *,
     holomorphic: bool = False,
     chunk: int | None = None,
+    executor: Any = None,
 ) -> Callable[..., Any]:
     """The Hessian, forward over reverse; of shape ``out.shape + in.shape + in.shape``.
 
@@ -113,10 +115,15 @@ def hessian(
            [2., 0.]])
     """
     if is_kernel(f):
-        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk}
+        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("hessian", f, argnums=argnums, **options)
-    slope = jacrev(f, argnums, has_aux, holomorphic=holomorphic)
-    return jacfwd(slope, argnums, has_aux, holomorphic=holomorphic, chunk=chunk)
+    slope = update_wrapper(partial(_slope, f, argnums, has_aux, holomorphic), f, updated=())
+    return jacfwd(slope, argnums, has_aux, holomorphic=holomorphic, chunk=chunk, executor=executor)
+
+
+def _slope(f: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool, *args: Any, **kwargs: Any) -> Any:
+    """The Jacobian by rows, as a function that can be sent to another process."""
+    return jacrev(f, argnums, has_aux, holomorphic=holomorphic)(*args, **kwargs)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

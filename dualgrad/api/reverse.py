@@ -18,9 +18,9 @@ from dualgrad.numbers.recorded import Recorded, Tape, pull
 
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
-from .forward import pieces
 from .linear_map import LinearMap
 from .route import is_kernel, kernel_route, value_of
+from .spread import over, pieces
 
 ONE = np.float64(1.0)
 
@@ -29,7 +29,7 @@ class Recording:
     """What running a function on recording numbers leaves behind."""
 
     def __init__(self, call: Call, has_aux: bool = False):
-        self.call = call
+        self.call, self.has_aux = call, has_aux
         self.tape = tape = Tape(call.verb)
         try:
             out, aux = call.run([tape.input(p) for p in call.primals], has_aux)
@@ -296,6 +296,7 @@ def jacrev(
     *,
     holomorphic: bool = False,
     chunk: int | None = None,
+    executor: Any = None,
 ) -> Callable[..., Any]:
     """The Jacobian by reverse mode: one recording, one pull with a cotangent for every entry of the result.
 
@@ -308,30 +309,25 @@ def jacrev(
     array([1., 1.])
     """
     if is_kernel(f):
-        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk}
+        options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("jacobian", f, argnums=argnums, mode="rev", **options)
 
     @wraps(f, updated=())
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         with np.errstate(all="ignore"):
             recording = Recording(Call("jacrev", f, args, argnums, kwargs), has_aux)
-            found = rows(recording, chunk, holomorphic)
+            found = rows(recording, chunk, holomorphic, executor)
         return (found, recording.aux) if has_aux else found
 
     return jacobian
 
 
-def rows(recording: Recording, chunk: int | None = None, holomorphic: bool = False) -> Any:
+def rows(recording: Recording, chunk: int | None = None, holomorphic: bool = False, executor: Any = None) -> Any:
     """The Jacobian of a recording, row by row."""
-    call, live = recording.call, [k for k, ref in enumerate(recording.refs) if ref is not None]
+    call, task = recording.call, _Rows(recording, holomorphic)
     check_fields(call.verb, call.primals, recording.values, holomorphic)
-    basis = Basis([recording.values[k] for k in live], holomorphic)
-    parts = []
-    for piece in pieces(basis.size, chunk):
-        seeds: list[Any] = [None] * len(recording.refs)
-        for n, seed in zip(live, basis.seeds(piece)):
-            seeds[n] = seed
-        parts.append(recording.pull(seeds, len(piece), [None if s is None else Masked(s, s != 0) for s in seeds]))
+    basis, live = task.basis, task.live
+    parts = over(executor, task, pieces(basis.size, chunk, executor))
     whole = [np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*parts)]
     if holomorphic and whole:
         _check_along_i(recording, whole)
@@ -341,6 +337,31 @@ def rows(recording: Recording, chunk: int | None = None, holomorphic: bool = Fal
         found = [basis.block(w, live.index(k)) for w in whole] if whole and k in live else [None] * len(call.primals)
         blocks.append(call.pack([_block(w, np.shape(v), p) for w, p in zip(found, call.primals)]))
     return unflatten(recording.structure, blocks)
+
+
+class _Rows:
+    """Rows of the Jacobian of a recording; another process gets the call and records it again."""
+
+    def __init__(self, recording: Recording, holomorphic: bool):
+        self.recording, self.holomorphic = recording, holomorphic
+        self.live = [k for k, ref in enumerate(recording.refs) if ref is not None]
+        self.basis = Basis([recording.values[k] for k in self.live], holomorphic)
+
+    def __call__(self, piece: range) -> list[Any]:
+        seeds: list[Any] = [None] * len(self.recording.refs)
+        for n, seed in zip(self.live, self.basis.seeds(piece)):
+            seeds[n] = seed
+        careful = [None if s is None else Masked(s, s != 0) for s in seeds]
+        with np.errstate(all="ignore"):
+            return self.recording.pull(seeds, len(piece), careful)
+
+    def __reduce__(self) -> Any:
+        return _rows_again, (self.recording.call, self.recording.has_aux, self.holomorphic)
+
+
+def _rows_again(call: Call, has_aux: bool, holomorphic: bool) -> _Rows:
+    with np.errstate(all="ignore"):
+        return _Rows(Recording(call, has_aux), holomorphic)
 
 
 def _block(found: Any, shape: Any, primal: Any) -> Any:

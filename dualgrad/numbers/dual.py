@@ -55,6 +55,9 @@ class Dual(Number):
         """The derivative of the value."""
         return settled(self)._linear
 
+    def __reduce__(self) -> Any:
+        return Number.__reduce__(self) if self._level.made else (Dual, (self.primal, self.tangent))
+
     def __repr__(self) -> str:
         now = settled(self)
         return f"Dual({show(now._primal)}, tangent={show(now._linear)})"

@@ -74,6 +74,9 @@ class Jet(Number):
             value = value * t + c[k]
         return value
 
+    def __reduce__(self) -> Any:
+        return Number.__reduce__(self) if self._level.made else (Jet, (self.coeffs,))
+
     def __repr__(self) -> str:
         return f"Jet({show(settled(self)._primal)})"
 

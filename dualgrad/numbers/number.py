@@ -246,6 +246,13 @@ class Number:
     def tolist(self) -> Any:
         return [v.tolist() if v.ndim else v for v in self] if self.ndim else self
 
+    def __reduce__(self) -> Any:
+        raise UnsupportedError(
+            f"a number of {self._level.verb} cannot be pickled",
+            why="its derivative belongs to one run of a transform in one process",
+            hint="give a process executor to the outermost transform, and threads to those inside",
+        )
+
     @property
     def _numba_type_(self) -> Any:
         raise UnsupportedError(
