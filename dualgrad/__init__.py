@@ -58,7 +58,7 @@ _PLACES = {
     "api.series": "jet taylor derivative",
     "api.vmap": "vmap",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
-    "KernelError OverlapError ConvergenceError GaugeError",
+    "KernelError OverlapError ConvergenceError GaugeError CheckError",
     "api.evaluate": "stop_gradient",
     "api.route": "kernel source",
     "lifting": "lifting",
@@ -68,12 +68,12 @@ _PLACES = {
 _HOME = {name: place for place, names in _PLACES.items() for name in names.split()}
 
 __all__ = [  # noqa: F822
-    "ArgumentError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError", "GaugeError", "Jet",
-    "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError", "UnsupportedError",
-    "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp", "derivative", "elementary", "fixed_point",
-    "grad", "hessian", "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel",
-    "lifting", "linear", "linear_transpose", "linearize", "pullback", "pushforward", "source", "stop_gradient",
-    "taylor", "value_and_grad", "vjp", "vmap",
+    "ArgumentError", "CheckError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError",
+    "GaugeError", "Jet", "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError",
+    "UnsupportedError", "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp", "derivative",
+    "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev",
+    "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose", "linearize", "pullback", "pushforward",
+    "source", "stop_gradient", "taylor", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 
