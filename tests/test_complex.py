@@ -328,6 +328,34 @@ def test_structural_zeros_stay_zero_in_sweeps_of_complex_numbers():
         assert np.array_equal(found, [[inf, 0], [0, 1]])
 
 
+ROOTS = {
+    "holomorphic": (dg.implicit_root(lambda x, a: x**2 - a, np.sqrt), np.sqrt),
+    "by conj": (
+        dg.implicit_root(lambda x, a: x + 0.3 * np.conj(x) - a, lambda a: (a - 0.3 * np.conj(a)) / 0.91),
+        lambda a: (a - 0.3 * np.conj(a)) / 0.91,
+    ),
+    "fixed point": (
+        lambda a: dg.fixed_point(lambda x, a: 0.2 * x * x + a / 3, 0 * a, a),
+        lambda a: 2.5 - np.sqrt(6.25 - a * 5 / 3),
+    ),
+}
+
+
+@pytest.mark.parametrize(("root", "solution"), ROOTS.values(), ids=ROOTS)
+@pytest.mark.parametrize("a", [1 + 2j, Z], ids=["number", "array"])
+def test_solutions_of_complex_equations(root, solution, a):
+    v, w = direction(a, 15), direction(a, 16)
+    close(dg.jvp(root, (a,), (v,)), dg.jvp(solution, (a,), (v,)), 1e-10)
+    close(dg.vjp(root, a)[1](w)[0], dg.vjp(solution, a)[1](w)[0], 1e-10)
+    close(dg.jet(root, (a,), ([v, w, v],))[1], dg.jet(solution, (a,), ([v, w, v],))[1], 1e-9)
+
+
+def test_a_complex_solution_of_a_real_argument():
+    root = dg.implicit_root(lambda x, a: x**2 + a, lambda a: np.sqrt(-a + 0j))
+    close(dg.jvp(root, (2.0,), (1.0,))[1], 0.5j / np.sqrt(2))
+    close(dg.vjp(root, 2.0)[1](1j)[0], 0.5 / np.sqrt(2))
+
+
 def test_a_value_that_is_complex_only_on_the_way_costs_no_dtype():
     def spectrum_like(x):
         return np.sum(np.abs(C @ x) ** 2)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, ConvergenceError, StructureError, UnsupportedError
 from dualgrad.lifting import lift
@@ -259,16 +260,21 @@ def _factorised(matrix: Any) -> Callable[..., Any]:
 
 
 class _Vector:
-    """An unknown as one flat array, and back."""
+    """An unknown as one flat array of real numbers, and back; of complex leaves the real parts come first."""
 
     def __init__(self, tree: Any):
         leaves, self.structure = flatten(tree)
         self.shapes = [np.shape(bare(x)) for x in leaves]
-        self.size = sum(int(np.prod(s)) for s in self.shapes)
+        self.complex = [is_complex(bare(x)) for x in leaves]
+        self.size = sum((1 + z) * int(np.prod(s)) for s, z in zip(self.shapes, self.complex))
 
     def flat(self, tree: Any, what: str = "the solution") -> Any:
         leaves = flatten(tree)[0]
-        parts = [np.reshape(as_primal(x), (-1,)) for x in leaves]
+        alike = self.complex if len(leaves) == len(self.complex) else [False] * len(leaves)
+        parts = []
+        for x, z in zip(leaves, alike):
+            v = np.reshape(as_primal(x), (-1,))
+            parts += [v.real, v.imag] if z or is_complex(v) else [v]
         found = parts[0] if len(parts) == 1 else concatenate(parts)
         if found.shape != (self.size,):
             shapes = [np.shape(bare(x)) for x in leaves]
@@ -281,8 +287,11 @@ class _Vector:
 
     def tree(self, flat: Any) -> Any:
         leaves, start = [], 0
-        for shape in self.shapes:
-            stop = start + int(np.prod(shape))
-            leaves.append(np.reshape(flat[start:stop], shape) if shape else flat[start])
-            start = stop
+        for shape, z in zip(self.shapes, self.complex):
+            parts = []
+            for _ in range(1 + z):
+                stop = start + int(np.prod(shape))
+                parts.append(np.reshape(flat[start:stop], shape) if shape else flat[start])
+                start = stop
+            leaves.append(parts[0] + 1j * parts[1] if z else parts[0])
         return unflatten(self.structure, leaves)
