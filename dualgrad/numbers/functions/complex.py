@@ -12,6 +12,7 @@ import numpy as np
 from dualgrad.backends.arrays import is_complex, part
 from dualgrad.core.words import WORDS
 
+from ..array import wrap
 from ..number import OF_COMPLEX, SIGN, Number, apply, apply_linear, plain, store, view_of
 from .table import DISCRETE, METHODS, means
 
@@ -23,7 +24,7 @@ def real(x: Any) -> Any:
 
 @means(np.imag)
 def imag(x: Any) -> Any:
-    return _part(x, "imag") if is_complex(x) else np.zeros(x.shape, x.dtype)[()]
+    return _part(x, "imag") if is_complex(x) else wrap(np.zeros(x.shape, x.dtype)[()])
 
 
 def _part(z: Any, which: str) -> Any:
