@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_ROOMS = ("linalg", "sparse")
+_ROOMS = ("linalg", "signal", "sparse")
 
 
 def __getattr__(name: str) -> Any:
