@@ -32,6 +32,8 @@ import numpy as np
 from dualgrad.core.words import WORDS
 from dualgrad.numbers.array import buffer
 from dualgrad.numbers.functions import arange, array, vectorized
+from dualgrad.numbers.functions.moving import joined
+from dualgrad.numbers.functions.table import DISCRETE, FUNCTIONS, numbers_in, parameters
 from dualgrad.numbers.number import Number, apply, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
@@ -252,12 +254,14 @@ class _Vectorize:
 
 
 def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A NumPy function of one array, which may be given as a list with numbers in it."""
+    """A NumPy function of arrays, which may be given as lists with numbers in them."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if args and (type(args[0]) is list or type(args[0]) is tuple):
-            args = (array(args[0]), *args[1:])
+        for a in args:
+            if type(a) is list or type(a) is tuple:
+                args = tuple([array(a) if type(a) in (list, tuple) and numbers_in(a) else a for a in args])
+                break
         return function(*args, **kwargs)
 
     return call
@@ -277,6 +281,25 @@ def _of_stacks(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _fromiter(values: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
     return array(list(values if count < 0 else itertools.islice(values, count)), dtype)
+
+
+_OF_ARRAY = {"a", "x", "m", "v", "p", "y", "f", "A", "arr", "ary", "array", "u", "x1"}
+
+
+def _takes_an_array(function: Any) -> bool:
+    """Whether the first argument is one array, not a sequence of them: NumPy's names for it tell."""
+    return next(iter(parameters(function)), None) in _OF_ARRAY
+
+
+class _Joiner:
+    """``np.r_`` and ``np.c_`` of numbers."""
+
+    def __init__(self, original: Any):
+        self.original = original
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        return joined(self.original, parts) if numbers_in(parts) else self.original[key]
 
 
 def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
@@ -310,15 +333,12 @@ MATH: dict[Any, Any] = {
                                  math.isclose)},
 }  # fmt: skip
 REPLACED: dict[Any, Any] = {
+    **{f: _of_lists(f) for f in (*FUNCTIONS, *DISCRETE) if _takes_an_array(f)},
     **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
                                  np.empty_like, np.full_like, np.copy)},
     np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
     np.arange: _arange, np.vectorize: _Vectorize,
-    **{f: _of_lists(f) for f in (
-        np.sum, np.mean, np.max, np.min, np.prod, np.linalg.norm, np.dot, np.cumsum, np.var, np.std, np.median,
-        np.average, np.cumprod, np.diff, np.sort, np.ptp, np.argmax, np.argmin, np.argsort, np.any, np.all, np.ravel,
-        np.reshape, np.transpose, np.diag, np.quantile, np.percentile, np.tile, np.repeat, np.roll, np.flip,
-    )},
+    np.r_: _Joiner(np.r_), np.c_: _Joiner(np.c_),
     **{f: _of_stacks(f) for f in (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)},
     np.fromiter: _fromiter, np.asfortranarray: _asarray, np.asarray_chkfinite: _asarray,
     **{f: _math(f, numeric) for f, numeric in MATH.items()},
@@ -329,7 +349,8 @@ _REPLACEABLE = {type(f) for f in REPLACED}
 def _namespace(module: types.ModuleType) -> types.SimpleNamespace:
     """The module's names, with the functions above in place of its own."""
     names = {k: v for k, v in vars(module).items() if not k.startswith("__")}
-    space = _Namespace(**{k: REPLACED.get(v, v) if type(v) in _REPLACEABLE else v for k, v in names.items()})
+    meaning = {k: REPLACED.get(v, v) if type(v) in _REPLACEABLE else v for k, v in names.items()}
+    space = _Namespace(**{k: NAMESPACES.get(v, v) if type(v) is types.ModuleType else v for k, v in meaning.items()})
     space._module = module
     return space
 
@@ -341,4 +362,6 @@ class _Namespace(types.SimpleNamespace):
         return getattr(self._module, name)
 
 
-NAMESPACES: dict[Any, Any] = {np: _namespace(np), math: _namespace(math)}
+NAMESPACES: dict[Any, Any] = {}
+for _module in (math, np.linalg, np.fft, np):  # the last one names those before it
+    NAMESPACES[_module] = _namespace(_module)

@@ -203,3 +203,23 @@ def test_np_vectorize_as_a_decorator_is_lifted():
     x = np.array([0.5, -1.0])
     np.testing.assert_allclose(dg.jacrev(lambda x: f(x))(x), np.diag([np.cos(0.5), 1.0]))
     np.testing.assert_allclose(dg.jacrev(lambda x: g(x, p=[2.0]))(x), 2 * np.eye(2))
+
+
+def test_lists_of_numbers_are_arrays_for_every_function_of_one_array():
+    def f(x):
+        a = np.std([x, x * x]) + np.linalg.norm((x, 2 * x)) + np.ptp([x, 3.0 * x]) + np.median([x, 1.0, x * x])
+        return a + np.cumsum([x, x])[1] + np.interp(x, [0.0, 1.0, 3.0], [0.0, x, 2 * x])
+
+    h = 1e-6
+    slope = (f(2.0 + h) - f(2.0 - h)) / (2 * h)
+    assert abs(dg.derivative(f)(2.0) - slope) < 1e-8
+    assert abs(dg.grad(f)(2.0) - slope) < 1e-8
+
+
+def test_concatenating_by_indexing():
+    def f(x):
+        return np.sum(np.r_[x, 1.0, 0:3, 2 * x] ** 2) + np.c_[x, x * x][1, 1]
+
+    x = np.array([1.0, 3.0])
+    assert np.allclose(dg.grad(f)(x), 10 * x + [0.0, 6.0])
+    assert np.array_equal(dg.jvp(lambda x: np.r_["0,2", x, x], (x,), (x,))[1], np.r_["0,2", x, x])

@@ -73,6 +73,16 @@ class Positions:
         return astype(found, kind) if dtype == "first" and found.dtype != kind else found
 
 
+def joined(joiner: Any, parts: tuple[Any, ...]) -> Any:
+    """What ``np.r_`` or ``np.c_`` makes of parts with numbers among them."""
+    positions = Positions()
+
+    def of(part: Any) -> Any:
+        return part if isinstance(part, str) else positions.of(np.r_[part] if isinstance(part, slice) else part)
+
+    return positions.gathered(joiner[tuple(map(of, parts))])
+
+
 def gather(x: Any, where: Any) -> Any:
     """Entries of ``x`` in C order at flat positions."""
     return ravel(x)[where if np.ndim(where) else int(where)] if isinstance(x, Number) else np.ravel(x)[where]
