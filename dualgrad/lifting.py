@@ -255,16 +255,21 @@ class _Vectorize:
 
 def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function of arrays, which may be given as lists with numbers in them."""
+    one = [name in _OF_ARRAY for name in parameters(function)]
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for a in args:
             if type(a) is list or type(a) is tuple:
-                args = tuple([array(a) if type(a) in (list, tuple) and numbers_in(a) else a for a in args])
+                args = tuple([_of_list(a) if k < len(one) and one[k] else a for k, a in enumerate(args)])
                 break
         return function(*args, **kwargs)
 
     return call
+
+
+def _of_list(a: Any) -> Any:
+    return array(a) if type(a) in (list, tuple) and numbers_in(a) else a
 
 
 def _of_stacks(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -283,11 +288,15 @@ def _fromiter(values: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
     return array(list(values if count < 0 else itertools.islice(values, count)), dtype)
 
 
-_OF_ARRAY = {"a", "x", "m", "v", "p", "y", "f", "A", "arr", "ary", "array", "u", "x1"}
+# NumPy's names for an argument that is one array, not a sequence of arrays.
+_OF_ARRAY = {
+    *("a", "b", "x", "y", "m", "v", "p", "f", "A", "u", "xp", "fp", "x1", "x2", "arr", "ary", "array", "weights"),
+    *("values", "q"),
+}
 
 
 def _takes_an_array(function: Any) -> bool:
-    """Whether the first argument is one array, not a sequence of them: NumPy's names for it tell."""
+    """Whether the first argument is one array."""
     return next(iter(parameters(function)), None) in _OF_ARRAY
 
 
