@@ -416,3 +416,28 @@ def written_into_real(x):
 def test_what_has_no_meaning_is_refused_with_a_reason(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_leaves_of_both_fields_and_derivatives_by_both():
+    def f(x, z):
+        return {"real": np.sum(x * np.abs(z)), "complex": x * 1j}
+
+    found = dg.jacobian(lambda x, z: f(x, z)["real"], (0, 1))(X, Z)
+    close(found[0], np.abs(Z))
+    close(found[1], X * Z / np.abs(Z))
+    for mode in (dg.jacfwd, dg.jacrev):
+        both = mode(f)(X, Z)
+        close(both["complex"], 1j * np.eye(3))
+        close(both["real"], np.abs(Z))
+        with pytest.raises(dg.StructureError, match="complex function of complex"):
+            mode(f, (0, 1))(X, Z)
+
+
+def test_a_matrix_of_a_real_map_takes_real_vectors():
+    lin = dg.linearize(np.sin, X)[1]
+    with pytest.raises(dg.StructureError, match="dtype complex128"):
+        lin @ (1j * X)
+    lin = dg.linearize(lambda x: C @ x, X)[1]
+    close(lin @ X, C @ X)
+    close(lin.T @ Z, (C.conj().T @ Z).real)
+    close(lin.as_linear_operator().rmatvec(Z), (C.conj().T @ Z).real)

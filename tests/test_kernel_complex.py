@@ -82,9 +82,19 @@ def real_throughout(x):
     return s
 
 
+@njit
+def parts(x, z):
+    s = 0j
+    for i in range(len(x)):
+        w = complex(x[i], z[i].imag) * np.conj(z[i])
+        s += complex(np.imag(w) * np.angle(w), x[i]) + np.real(w) * complex(x[i])
+    return s
+
+
 KERNELS = [
     (holomorphic, (0.3 + 0.4j,)), (accumulated, (Z,)), (real_becomes_complex, (X,)), (branches, (X, Z)),
     (real_stored_among_complex, (X,)), (not_holomorphic, (Z,)), (energy, (Z,)), (real_throughout, (X,)),
+    (parts, (X, Z)),
 ]  # fmt: skip
 each = pytest.mark.parametrize(("kernel", "args"), KERNELS, ids=[k.__name__ for k, _ in KERNELS])
 

@@ -238,11 +238,18 @@ def pattern_of(step: Step) -> Pattern:
     return _PATTERNS[id(step)]
 
 
+_SUITED: dict[tuple[int, bool, bool], Step] = {}
+
+
 def _suited(step: Step, lifted: bool, complex: bool) -> Step:
     """The step for cotangents with a leading axis, or for complex ones; its residuals are the same."""
-    pattern = pattern_of(step)
-    lift = (0,) * sum(pattern.active) if lifted else pattern.lift
-    return linear_step(pattern._replace(lift=lift, complex=complex))
+    key = id(step), lifted, complex
+    found = _SUITED.get(key)
+    if found is None:
+        pattern = pattern_of(step)
+        lift = (0,) * sum(pattern.active) if lifted else pattern.lift
+        found = _SUITED[key] = linear_step(pattern._replace(lift=lift, complex=complex))
+    return found
 
 
 def _broadcasts(args: list[Any], active: tuple[bool, ...]) -> bool:

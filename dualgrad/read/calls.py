@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualgrad import rules  # noqa: F401  (fills the table)
-from dualgrad.core.program import Atom, const
+from dualgrad.core.program import Atom, Const, Type, const
 from dualgrad.core.words import WORDS
 
 from .values import Array, Static, Value, wrap
@@ -86,6 +86,24 @@ def extreme(r: Any, node: ast.Call, name: str) -> Atom:
     return r.fold(name, [r.atom(n) for n in node.args])
 
 
+def part(r: Any, node: ast.Call, which: str) -> Atom:
+    return r.part_of(r.atom(arguments(r, node, "val")["val"]), which)
+
+
+def angle(r: Any, node: ast.Call) -> Atom:
+    z = r.atom(arguments(r, node, "z")["z"])
+    return r.apply(node, "arctan2", r.part_of(z, "imag"), r.part_of(z, "real"))
+
+
+def of_parts(r: Any, node: ast.Call) -> Atom:
+    """``complex(a, b)``"""
+    found = [r.atom(n) for n in arguments(r, node, "real imag?").values()]
+    if len(found) == 1:
+        return r.cast(found[0], "complex128")
+    real, imag = (r.b.whole(r.cast(p, "float64"), Const(w, Type("shape", -1))) for p, w in zip(found, ("real", "imag")))
+    return r.b.add(real, imag)
+
+
 def length(r: Any, node: ast.Call) -> Atom:
     value = r.value(arguments(r, node, "x")["x"])
     if type(value) is tuple:
@@ -144,6 +162,7 @@ def kernel(r: Any, node: ast.Call, function: Any) -> Value:
 
 
 HANDLERS: dict[Any, Callable[[Any, ast.Call], Value]] = {
+    np.real: partial(part, which="real"), np.imag: partial(part, which="imag"), np.angle: angle, complex: of_parts,
     len: length, np.copy: copy, np.array: vector,
     max: partial(extreme, name="maximum"), min: partial(extreme, name="minimum"),
     math.floor: partial(to_integer, name="floor"), math.ceil: partial(to_integer, name="ceil"),
