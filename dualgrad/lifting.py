@@ -33,7 +33,15 @@ from dualgrad.core.words import WORDS
 from dualgrad.numbers.array import buffer
 from dualgrad.numbers.functions import arange, array, vectorized
 from dualgrad.numbers.functions.moving import joined
-from dualgrad.numbers.functions.table import DISCRETE, FUNCTIONS, numbers_in, parameters
+from dualgrad.numbers.functions.table import (
+    DISCRETE,
+    FUNCTIONS,
+    not_handed_over,
+    numbers_in,
+    only_buffers,
+    parameters,
+    refusal,
+)
 from dualgrad.numbers.number import Number, apply, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
@@ -101,8 +109,10 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
         return f
     cells = tuple(map(_new_cell, f.__closure__ or ()))
     home = _live_globals(f.__globals__, _only_called(code))
-    clone = types.FunctionType(code, home, f.__name__, f.__defaults__, cells)
-    clone.__kwdefaults__, clone.__qualname__, clone.__module__ = f.__kwdefaults__, f.__qualname__, f.__module__
+    defaults = f.__defaults__ and tuple(map(lifted, f.__defaults__))
+    clone = types.FunctionType(code, home, f.__name__, defaults, cells)
+    clone.__kwdefaults__ = f.__kwdefaults__ and {name: lifted(v) for name, v in f.__kwdefaults__.items()}
+    clone.__qualname__, clone.__module__ = f.__qualname__, f.__module__
     _CLONES[f] = code, _contents(f), clone  # before the cells are filled: functions may name each other
     for new, old in zip(cells, f.__closure__ or ()):
         if new is not old:
@@ -152,6 +162,8 @@ def lifted(value: Any) -> Any:
     """What a global or a closed-over variable means in a clone."""
     kind = type(value)
     if kind is types.FunctionType:
+        if value in REPLACED:
+            return REPLACED[value]
         return value if value.__code__.co_filename.startswith(_LIBRARIES) else _lift_function(value)
     if kind is types.ModuleType:
         return NAMESPACES.get(value, value)
@@ -236,6 +248,33 @@ def _array(values: Any, dtype: Any = None, **options: Any) -> Any:
 def _arange(*args: Any, **options: Any) -> Any:
     numbers = any(isinstance(a, Number) for a in (*args, *options.values()))
     return arange(*args, **options) if numbers else np.arange(*args, **options)
+
+
+def _checked_finite(values: Any, dtype: Any = None, order: Any = None) -> Any:
+    x = _asarray(values, dtype)
+    if not np.all(np.isfinite(plain(x))):
+        raise ValueError("array must not contain infs or NaNs")
+    return x
+
+
+def _ndenumerate(x: Any) -> Iterator[tuple[Any, Any]]:
+    return ((index, x[index]) for index in np.ndindex(*np.shape(x))) if isinstance(x, Number) else np.ndenumerate(x)
+
+
+def _isscalar(x: Any) -> bool:
+    return not x._is_array() if isinstance(x, Number) else np.isscalar(x)
+
+
+def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that NumPy does not hand over: with a number in its arguments it raises what the table says."""
+
+    @functools.wraps(function, updated=())
+    def call(*args: Any, **options: Any) -> Any:
+        if only_buffers([*args, *options.values()]):
+            return function(*map(plain, args), **{k: plain(v) for k, v in options.items()})
+        raise refusal(function)
+
+    return call
 
 
 class _Vectorize:
@@ -346,10 +385,11 @@ REPLACED: dict[Any, Any] = {
     **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
                                  np.empty_like, np.full_like, np.copy)},
     np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
-    np.arange: _arange, np.vectorize: _Vectorize,
+    np.arange: _arange, np.vectorize: _Vectorize, np.ndenumerate: _ndenumerate, np.isscalar: _isscalar,
     np.r_: _Joiner(np.r_), np.c_: _Joiner(np.c_),
     **{f: _of_stacks(f) for f in (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)},
-    np.fromiter: _fromiter, np.asfortranarray: _asarray, np.asarray_chkfinite: _asarray,
+    np.fromiter: _fromiter, np.asfortranarray: _asarray, np.asarray_chkfinite: _checked_finite,
+    **{f: _refusing(f) for f in not_handed_over()},
     **{f: _math(f, numeric) for f, numeric in MATH.items()},
 }  # fmt: skip
 _REPLACEABLE = {type(f) for f in REPLACED}

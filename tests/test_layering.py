@@ -19,7 +19,7 @@ FLOORS = [
     ["numbers"],
     ["kernels", "lifting", "scipy"],
     ["api"],
-    ["__init__", "__main__", "tour"],
+    ["__init__", "__main__", "catalogue", "tour"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

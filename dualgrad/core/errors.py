@@ -38,6 +38,10 @@ class UnsupportedError(DualgradError, TypeError):
     """A function has no rule, or not in this mode."""
 
 
+class UnsupportedAttributeError(UnsupportedError, AttributeError):
+    """A number has no attribute of an ndarray; ``hasattr`` says so too."""
+
+
 class LostDerivativeError(DualgradError, TypeError):
     """A number would have become a plain float and lost its derivative."""
 

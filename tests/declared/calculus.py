@@ -105,3 +105,20 @@ declare(
     lambda x: np.vander(x, 2),
     lambda x: np.vander(x, 0),
 )
+declare(
+    np.roots,
+    lambda x: np.sum(np.roots(x + np.array([2.0, 1.0, -5.0, 1.0])) ** 2),
+    lambda x: np.roots(np.stack([x[0] + 3, x[1] + 0.5, x[2] - 4, 0 * x[0]]))[2:] * x,
+    lambda x: np.roots(np.stack([0.0 * x[0], x[0] + 3, x[1] + 0.5])),
+    shape=(4,),
+    without={"empty": "coefficients are taken by index", "single": "NumPy's eigenvalues are of double precision"},
+)
+declare(
+    np.polyfit,
+    lambda x: np.polyfit(x, np.sin(T), 2),
+    lambda x: np.polyfit(T, x, 1),
+    lambda x: np.polyfit(T + x / 9, x * x, 2, w=x + 3),
+    lambda x: np.polyfit(T, np.stack([x, x * x], 1), 2),
+    x=[0.1, 0.9, -0.6, 1.3, 0.4],
+    without={"empty": "too few points", "single": "the tolerance of NumPy's is that of double precision"},
+)

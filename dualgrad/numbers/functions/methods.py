@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualgrad.core.errors import UnsupportedError
+from dualgrad.core.errors import UnsupportedAttributeError, UnsupportedError
 
 from ..number import Number, current, plain
+from .outside import REFUSED, Refusal
 from .table import METHODS, unsupported
 
 
-def _refused(name: str, hint: str) -> Callable[..., Any]:
-    """A method that would show or change bytes, of which a number has none."""
+def _refused(name: str, row: Refusal) -> Any:
+    """A method or attribute that raises: it would show or change bytes, of which a number has none."""
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        raise UnsupportedError(
-            f"x.{name}() of a number that carries a derivative",
-            why="its value and its derivative are not the bytes of one array",
-            hint=hint,
-        )
+        raise UnsupportedError(f"x.{name}() of a number that carries a derivative", row.why, row.instead)
 
-    return method
+    def attribute(self: Any) -> Any:
+        raise UnsupportedAttributeError(f"x.{name} of a number that carries a derivative", row.why, row.instead)
+
+    return method if callable(getattr(np.ndarray, name)) else property(attribute)
 
 
 def _view(x: Number, dtype: Any = None, type: Any = None) -> Any:
@@ -37,16 +36,18 @@ def _contains(x: Number, value: Any) -> bool:
     return bool(np.any(plain(x) == plain(value)))
 
 
-BYTES = "use dg.stop_gradient(x) where only the value counts"
+ATTRIBUTES = {f"ndarray.{name}" for name in dir(np.ndarray)}  # not all of NumPy's versions have all of them
 METHODS |= {
     "itemsize": property(lambda self: self.dtype.itemsize),
     "nbytes": property(lambda self: self.size * self.dtype.itemsize),
     "device": property(lambda self: "cpu"),
     "flags": property(lambda self: current(self)._ground().flags),  # of the values' memory
     "view": _view,
+    "choose": lambda self, choices, out=None, mode="raise": np.choose(plain(self), choices, out, mode),
     "__contains__": _contains,
-    "resize": _refused("resize", "use np.resize(x, shape), which returns a new array"),
-    **{name: _refused(name, BYTES) for name in (
-        "tobytes", "tofile", "dump", "dumps", "byteswap", "getfield", "setfield",
-    )},
-}  # fmt: skip
+    **{
+        name.removeprefix("ndarray."): _refused(name.removeprefix("ndarray."), row)
+        for name, row in REFUSED.items()
+        if name in ATTRIBUTES and not hasattr(Number, name.removeprefix("ndarray."))
+    },
+}

@@ -26,6 +26,7 @@ from .table import (
     mapped,
     only_buffers,
     parameters,
+    refusal,
     unsupported,
     unwrapped,
 )
@@ -77,7 +78,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
         return call_ufunc(ufunc, "__call__", (reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), {})
     if only_buffers(inputs):
         return wrap(getattr(ufunc, method)(*map(unwrapped, inputs), **options))
-    raise unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+    raise refusal(ufunc) if method == "__call__" else unsupported(f"np.{ufunc.__name__}.{method}")
 
 
 def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -94,7 +95,7 @@ def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: d
         return function(*mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
     if only_buffers((*args, *kwargs.values())):
         return wrap(function(*mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
-    raise unsupported(f"np.{getattr(function, '__name__', function)}")
+    raise refusal(function)
 
 
 def special_word(ufunc: Any) -> Any:

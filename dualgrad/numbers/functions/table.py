@@ -12,6 +12,7 @@ written here.
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
 from ..number import Number, current, write_out
+from .outside import REFUSED
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +38,8 @@ COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}  # those that are said with wo
 REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}  # what their `reduce` is
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 METHODS: dict[str, Any] = {}  # of ndarray
+# Methods that are functions of the value alone.
+OF_VALUE = ("argmax", "argmin", "argsort", "argpartition", "all", "any", "nonzero", "round", "searchsorted")
 # Ufuncs and functions of the value alone.
 DISCRETE_UFUNCS = {
     np.isfinite, np.isinf, np.isnan, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
@@ -47,7 +51,7 @@ DISCRETE = {
     np.flatnonzero, np.lexsort, np.digitize, np.shares_memory, np.may_share_memory, np.can_cast, np.unravel_index,
     np.isin, np.array_equiv, np.isneginf, np.isposinf, np.isreal, np.iscomplex, np.around, np.common_type,
     np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.argpartition, np.nanargmax, np.nanargmin,
-    np.min_scalar_type, np.ix_,
+    np.min_scalar_type, np.ix_, np.einsum_path,
 }  # fmt: skip
 
 
@@ -109,12 +113,34 @@ def arguments(function: Any, found: Callable[..., Any], args: Sequence[Any], kwa
     return args, kwargs
 
 
-def unsupported(what: str, hint: str = "") -> UnsupportedError:
+def unsupported(what: str, hint: str = "", why: str = "") -> UnsupportedError:
     return UnsupportedError(
         f"{what} has no derivative rule",
-        why="it was called with a number that carries a derivative",
+        why=why or "it was called with a number that carries a derivative",
         hint=hint or "say it with functions that have one, or use dg.stop_gradient(x) where only the value counts",
     )
+
+
+def refusal(function: Any) -> UnsupportedError:
+    """The error of a function without a meaning, with what `outside` says about it."""
+    name = name_of(function)
+    row = REFUSED.get(name)
+    return unsupported(name.replace("numpy.", "np.", 1), row.instead if row else "", row.why if row else "")
+
+
+def name_of(function: Any) -> str:
+    """A function's public name; a ufunc that is not one of NumPy's is one of SciPy's."""
+    name = getattr(function, "__name__", str(function))
+    home = getattr(function, "__module__", None)
+    if isinstance(function, np.ufunc):
+        home = "numpy" if getattr(np, name, None) is function else "scipy.special"
+    return f"{home or 'numpy'}.{name}"
+
+
+def not_handed_over() -> list[Any]:
+    """The refused functions that do not ask the numbers: no ufuncs, none with NumPy's dispatch."""
+    named = [getattr(np, n.removeprefix("numpy."), None) for n in REFUSED if n.startswith("numpy.")]
+    return [f for f in named if type(f) in (types.FunctionType, types.BuiltinFunctionType, type)]
 
 
 def mapped(f: Callable[[Any], Any], args: Iterable[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
 from .complex import real, whole
-from .table import DISCRETE, FUNCTIONS, METHODS
+from .table import DISCRETE, FUNCTIONS, METHODS, OF_VALUE
 
 
 def astype(x: Any, dtype: Any, **options: Any) -> Any:
@@ -42,7 +42,5 @@ FUNCTIONS |= {
 METHODS |= {
     "__round__": lambda self, digits=0: np.round(plain(self), digits),
     "astype": astype,
-    **{name: _of_value(name) for name in (
-        "argmax", "argmin", "argsort", "argpartition", "all", "any", "nonzero", "round", "searchsorted",
-    )},
-}  # fmt: skip
+    **{name: _of_value(name) for name in OF_VALUE},
+}
