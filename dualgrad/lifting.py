@@ -350,6 +350,16 @@ class _Joiner:
         return joined(self.original, parts) if numbers_in(parts) else self.original[key]
 
 
+def _overlooked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A NumPy function that does not look for numbers in all of its arguments."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        return (function if only_buffers([*args, *options.values()]) else FUNCTIONS[function])(*args, **options)
+
+    return call
+
+
 def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
     """A function of `math` that takes numbers too."""
     return functools.wraps(function)(
@@ -383,13 +393,14 @@ MATH: dict[Any, Any] = {
 REPLACED: dict[Any, Any] = {
     **{f: _of_lists(f) for f in (*FUNCTIONS, *DISCRETE) if _takes_an_array(f)},
     **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
-                                 np.empty_like, np.full_like, np.copy)},
+                                 np.empty_like, np.copy)},
     np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
     np.arange: _arange, np.vectorize: _Vectorize, np.ndenumerate: _ndenumerate, np.isscalar: _isscalar,
     np.r_: _Joiner(np.r_), np.c_: _Joiner(np.c_),
     **{f: _of_stacks(f) for f in (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)},
     np.fromiter: _fromiter, np.asfortranarray: _asarray, np.asarray_chkfinite: _checked_finite,
     **{f: _refusing(f) for f in not_handed_over()},
+    **{f: _overlooked(f) for f in (np.select, np.pad, np.trapezoid, np.unwrap, np.polyint, np.full_like)},
     **{f: _math(f, numeric) for f, numeric in MATH.items()},
 }  # fmt: skip
 _REPLACEABLE = {type(f) for f in REPLACED}

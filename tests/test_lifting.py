@@ -223,3 +223,25 @@ def test_concatenating_by_indexing():
     x = np.array([1.0, 3.0])
     assert np.allclose(dg.grad(f)(x), 10 * x + [0.0, 6.0])
     assert np.array_equal(dg.jvp(lambda x: np.r_["0,2", x, x], (x,), (x,))[1], np.r_["0,2", x, x])
+
+
+def test_numbers_that_numpys_functions_overlook_are_seen():
+    x, plain = np.array([0.5, 2.0]), np.array([1.0, -1.0])
+    calls = [
+        lambda x: np.select([plain > 0], [plain], x),
+        lambda x: np.full_like(plain, x[0]),
+        lambda x: np.pad(plain, 1, constant_values=x[1]),
+        lambda x: np.trapezoid(plain + 2, dx=x[0]),
+        lambda x: np.unwrap(plain * 9, period=x[0] + 3),
+        lambda x: np.polyint(plain, 1, x[0]),
+    ]
+    for call in calls:
+        h = 1e-6
+        wanted = np.stack([(call(x + h * e) - call(x - h * e)) / (2 * h) for e in np.eye(2)], -1)
+        np.testing.assert_allclose(dg.jacfwd(call)(x), wanted, atol=1e-8)
+        np.testing.assert_allclose(dg.jacrev(call)(x), wanted, atol=1e-8)
+        np.testing.assert_array_equal(dg.jvp(call, (x,), (x,))[0], call(x))
+
+
+def test_a_default_value_of_a_parameter_is_lifted_too():
+    assert dg.grad(lambda t, sin=math.sin, make=np.zeros: sin(t) + make(1)[0])(0.5) == np.cos(0.5)

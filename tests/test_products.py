@@ -85,3 +85,15 @@ def test_einsum_of_views_of_a_buffer_sees_what_was_written():
         return np.einsum("ij->j", y)
 
     np.testing.assert_allclose(dg.jacrev(f)(M[1]), np.diag(1 + 2 * M[1]))
+
+
+def test_options_of_products_are_followed_or_refused():
+    x = np.arange(6.0).reshape(2, 3)
+    out = np.zeros((2, 2))
+    assert np.array_equal(dg.jvp(lambda x: np.einsum("ij,kj", x, x, out=np.zeros((2, 2))), (x,), (x,))[0], x @ x.T)
+    with pytest.raises(dg.UnsupportedError, match="axes"):
+        dg.jacfwd(lambda x: np.matmul(x, x, axes=[(0, 1), (1, 0), (0, 1)]))(x)
+    with pytest.raises(dg.UnsupportedError, match="axes"):
+        dg.jacfwd(lambda x: np.vecdot(x, x, axes=[0, 0, ()]))(x)
+    with pytest.raises(dg.LostDerivativeError):
+        dg.jacfwd(lambda x: np.dot(x, x.T, out=out))(x)

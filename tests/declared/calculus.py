@@ -122,3 +122,20 @@ declare(
     x=[0.1, 0.9, -0.6, 1.3, 0.4],
     without={"empty": "too few points", "single": "the tolerance of NumPy's is that of double precision"},
 )
+
+POLYNOMIAL = {"empty": "entries are taken by index", "single": "NumPy evaluates it in double precision"}
+for _module in (np.polynomial.polynomial, np.polynomial.chebyshev, np.polynomial.legendre, np.polynomial.hermite):
+    _name = {"polynomial": "polyval", "chebyshev": "chebval", "legendre": "legval", "hermite": "hermval"}
+    _value = getattr(_module, _name[_module.__name__.rpartition(".")[2]])
+    declare(_value, lambda x, f=_value: f(x, [1.0, -0.5, 0.3, 2.0]), without=POLYNOMIAL)
+
+for _ufunc in (np.subtract, np.logaddexp, np.hypot, np.maximum, np.multiply):
+    declare(
+        _ufunc,
+        lambda x, f=_ufunc: f.accumulate(x, 1),
+        lambda x, f=_ufunc: f.reduce(x),
+        lambda x, f=_ufunc: f.reduce(x, axis=-1, keepdims=True) * x,
+        shape=(2, 3),
+        domain="apart",
+        without={"empty": "no first entry"},
+    )

@@ -26,8 +26,8 @@ def where(test: Any, a: Any = None, b: Any = None) -> Any:
 @means(np.clip, method=True)
 def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
     low, high = a_min if min is None else min, a_max if max is None else max
-    x = x if low is None else np.maximum(x, operand(low))
-    x = x if high is None else np.minimum(x, operand(high))
+    x = x if low is None else np.maximum(operand(low), x)  # in this order the sign of a zero is NumPy's
+    x = x if high is None else np.minimum(operand(high), x)
     return x.copy() if low is None and high is None else x
 
 

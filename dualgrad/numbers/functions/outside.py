@@ -43,8 +43,6 @@ _ROWS: list[tuple[str, str, str, str]] = [  # (prefix, names, why, instead)
     ("numpy", "require", "it asks how the memory of a plain array lies", "use np.asarray(x)"),
     ("numpy", "from_dlpack frombuffer fromfile fromstring", "it reads plain memory, files or text",
      "read the data outside of the function that is differentiated"),
-    ("numpy", "histogram2d histogramdd", "its edges depend on the data in several ways",
-     "use np.histogram, or np.bincount of np.digitize with weights"),
     ("numpy", "sort_complex", "the order of complex numbers is one of values",
      "index with it: x[np.lexsort((x.imag, x.real))]"),
     ("ndarray", "tobytes tofile dump dumps data ctypes getfield setfield byteswap strides setflags base "
@@ -69,7 +67,8 @@ _QUIET: list[tuple[str, str, str]] = [  # (what they are, prefix, names)
      "finfo iinfo promote_types mintypecode typename isdtype issubdtype result_type can_cast min_scalar_type "
      "common_type datetime_data"),
     ("facts about a number that are facts about its value's shape and dtype", "numpy",
-     "shape ndim size isscalar isfortran iterable isrealobj iscomplexobj broadcast_shapes shares_memory may_share_memory"),
+     "shape ndim size isscalar isfortran iterable isrealobj iscomplexobj broadcast_shapes shares_memory "
+     "may_share_memory"),
     ("new arrays, into which numbers can be written", "numpy",
      "zeros ones empty eye identity zeros_like ones_like empty_like"),
     ("index arrays", "numpy",

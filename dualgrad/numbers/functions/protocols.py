@@ -10,6 +10,7 @@ from dualgrad.core.words import WORDS
 
 from ..array import wrap
 from ..number import apply, apply_linear, plain, store, write_out
+from .folding import accumulated, reduced
 from .making import operand
 from .reducing import cumsum
 from .shapes import broadcast_to, reshape
@@ -55,13 +56,15 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
         raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(test, a, b), x.astype(dtype)")
     if method == "__call__":
+        axes = {k: v for k, v in options.items() if k in ("axis", "axes", "keepdims")}  # of products of vectors
+        if axes.keys() - parameters(COMPOSED.get(ufunc, np.absolute)).keys():
+            raise unsupported(f"np.{ufunc.__name__} with {next(iter(axes))}=", "use np.moveaxis before and after")
         word = UFUNCS.get(ufunc) or special_word(ufunc)
         if word is not None:
             return apply(word, *map(operand, inputs))
         if ufunc in DISCRETE_UFUNCS:
             return ufunc(*map(plain, inputs))
         if ufunc in COMPOSED:
-            axes = {k: v for k, v in options.items() if k in ("axis", "axes", "keepdims")}  # of products of vectors
             return COMPOSED[ufunc](*map(operand, inputs), **axes)
     elif method == "reduce" and ufunc in REDUCTIONS:
         if options.get("initial", np._NoValue) is not np._NoValue:
@@ -76,6 +79,10 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     elif method == "outer":
         a, b = inputs
         return call_ufunc(ufunc, "__call__", (reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), {})
+    elif method in ("reduce", "accumulate") and ufunc.nin == 2 and (ufunc in UFUNCS or ufunc in COMPOSED):
+        chosen = {k: v for k, v in options.items() if k in ("axis", "keepdims")}
+        if options.get("initial", np._NoValue) is np._NoValue:
+            return (reduced if method == "reduce" else accumulated)(ufunc, *inputs, **chosen)
     if only_buffers(inputs):
         return wrap(getattr(ufunc, method)(*map(unwrapped, inputs), **options))
     raise refusal(ufunc) if method == "__call__" else unsupported(f"np.{ufunc.__name__}.{method}")

@@ -76,7 +76,7 @@ def _interpolated(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any
     columns = np.arange(math.prod(rest)).reshape(rest)
 
     def entries(rank: Any) -> Any:
-        chosen = np.stack([np.take_along_axis(order, r[None], 0)[0] for r in rank.reshape(-1, *rest)])
+        chosen = np.stack([np.take_along_axis(order, r[None], 0)[0] for r in rank.reshape(math.prod(lead), *rest)])
         return gather(rows, np.reshape(chosen, rank.shape) * columns.size + columns)
 
     found = entries(low)
