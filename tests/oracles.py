@@ -33,6 +33,40 @@ def where(test: Any, a: Any, b: Any) -> Any:
     return Piecewise((a, test), (b, True))
 
 
+ARGUMENTS = sympy.symbols("x:3", real=True)
+TOWERS: dict[str, Callable[..., Any]] = {}  # the functions of `tower`, of mpmath numbers
+SERIES: dict[str, Callable[..., Any]] = {}  # the k-th derivative of functions for which mpmath's own is too slow
+
+
+def tower(name: str, f: Callable[..., Any], numeric: bool = False) -> Any:
+    """The n-th derivative of ``f`` by its last argument: a sympy function of n and the arguments."""
+
+    def value(n: Any, *args: Any) -> Any:
+        return mpmath.diff(f, *args, int(n)) if numeric else nth(f, int(n), len(args))(*args)
+
+    TOWERS[f"tower_{name}"] = value
+    SERIES[name] = lambda k, n, *args: value(n + k, *args)
+
+    def fdiff(self, argindex=1):
+        return self.func(self.args[0] + 1, *self.args[1:])
+
+    return type(f"tower_{name}", (sympy.Function,), {"fdiff": fdiff})
+
+
+@cache
+def derivative(f: Callable[..., Any], n: int, count: int) -> Any:
+    """The n-th derivative by the last of so many arguments."""
+    if n == 0:
+        return f(*ARGUMENTS[:count])
+    return sympy.expand(sympy.diff(derivative(f, n - 1, count), ARGUMENTS[count - 1]))
+
+
+@cache
+def nth(f: Callable[..., Any], n: int, count: int) -> Callable[..., Any]:
+    """`derivative` of mpmath numbers."""
+    return evaluator(ARGUMENTS[:count], derivative(f, n, count))
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -78,7 +112,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "arccosh": sympy.acosh,
     "arctanh": sympy.atanh,
     "hypot": lambda a, b: sympy.sqrt(a * a + b * b),
-    "erf": sympy.erf,
     "absolute": lambda x: where(x > 0, x, -x),
     "sign": lambda x: where(x > 0, sympy.Integer(1), sympy.Integer(-1)),
     "floor": Floor,
@@ -91,6 +124,77 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isinf": lambda x: False,
 }
 
+SPECIAL: dict[str, Callable[..., Any]] = {
+    "erf": sympy.erf,
+    "erfc": sympy.erfc,
+    "erfinv": sympy.erfinv,
+    "erfcinv": lambda x: sympy.erfinv(1 - x),
+    "erfcx": lambda x: sympy.exp(x * x) * sympy.erfc(x),
+    "dawsn": lambda x: sympy.sqrt(sympy.pi) / 2 * sympy.exp(-x * x) * sympy.erfi(x),
+    "ndtr": lambda x: sympy.erfc(-x / sympy.sqrt(2)) / 2,
+    "ndtri": lambda x: sympy.sqrt(2) * sympy.erfinv(2 * x - 1),
+    "log_ndtr": lambda x: sympy.log(sympy.erfc(-x / sympy.sqrt(2)) / 2),
+    "gamma": sympy.gamma,
+    "gammaln": sympy.loggamma,
+    "loggamma": sympy.loggamma,
+    "digamma": lambda x: sympy.polygamma(0, x),
+    "polygamma": sympy.polygamma,
+    "beta": lambda a, b: sympy.gamma(a) * sympy.gamma(b) / sympy.gamma(a + b),
+    "betaln": lambda a, b: sympy.loggamma(a) + sympy.loggamma(b) - sympy.loggamma(a + b),
+    "gammainc": lambda a, x: sympy.lowergamma(a, x) / sympy.gamma(a),
+    "gammaincc": lambda a, x: sympy.uppergamma(a, x) / sympy.gamma(a),
+    "betainc": lambda a, b, x: sympy.betainc(a, b, 0, x) * sympy.gamma(a + b) / sympy.gamma(a) / sympy.gamma(b),
+    "stdtr": lambda v, x: sympy.Rational(1, 2) + x * sympy.gamma((v + 1) / 2) / sympy.sqrt(sympy.pi * v)
+    / sympy.gamma(v / 2) * sympy.hyper([sympy.Rational(1, 2), (v + 1) / 2], [sympy.Rational(3, 2)], -x * x / v),
+    "expit": lambda x: 1 / (1 + sympy.exp(-x)),
+    "logit": lambda x: sympy.log(x / (1 - x)),
+    "log_expit": lambda x: -sympy.log(1 + sympy.exp(-x)),
+    "xlogy": lambda a, b: a * sympy.log(b),
+    "xlog1py": lambda a, b: a * sympy.log(1 + b),
+    "entr": lambda x: -x * sympy.log(x),
+    "rel_entr": lambda a, b: a * sympy.log(a / b),
+    "kl_div": lambda a, b: a * sympy.log(a / b) - a + b,
+    "huber": lambda d, r: where(r > d, d * (r - d / 2), where(r < -d, d * (-r - d / 2), r * r / 2)),
+    "pseudo_huber": lambda d, r: d * d * (sympy.sqrt(1 + (r / d) ** 2) - 1),
+    "boxcox": lambda x, p: (x**p - 1) / p,
+    "boxcox1p": lambda x, p: ((1 + x) ** p - 1) / p,
+    "inv_boxcox": lambda x, p: (1 + p * x) ** (1 / p),
+    "inv_boxcox1p": lambda x, p: (1 + p * x) ** (1 / p) - 1,
+    "exprel": lambda x: (sympy.exp(x) - 1) / x,
+    "exponential_mean": tower("exponential_mean", lambda x: (sympy.exp(x) - 1) / x),
+    "cosm1": lambda x: sympy.cos(x) - 1,
+    "exp1": lambda x: sympy.expint(1, x),
+    "expi": sympy.Ei,
+    "expn": sympy.expint,
+    "sinc": lambda x: sympy.sin(sympy.pi * x) / (sympy.pi * x),
+    "cardinal": tower("cardinal", lambda x: sympy.sin(x) / x),
+    "si": sympy.Si,
+    "ci": sympy.Ci,
+    "shi": sympy.Shi,
+    "chi": sympy.Chi,
+    "ellipk": sympy.elliptic_k,
+    "ellipe": sympy.elliptic_e,
+    "elliptic_k": tower("elliptic_k", mpmath.ellipk, numeric=True),
+    "elliptic_e": tower("elliptic_e", mpmath.ellipe, numeric=True),
+    "besselj": tower("besselj", sympy.besselj),
+    "bessely": tower("bessely", sympy.bessely),
+    "besseli": tower("besseli", sympy.besseli),
+    "besselk": tower("besselk", sympy.besselk),
+    "besselie": tower("besselie", lambda v, x: sympy.exp(-x) * sympy.besseli(v, x)),
+    "besselke": tower("besselke", lambda v, x: sympy.exp(x) * sympy.besselk(v, x)),
+    "bessel_i0": lambda x: sympy.besseli(0, x),
+}
+for _letter, _bessel in [("j", sympy.besselj), ("y", sympy.bessely), ("i", sympy.besseli), ("k", sympy.besselk)]:
+    SPECIAL |= {f"{_letter}{n}": lambda x, n=n, f=_bessel: f(n, x) for n in (0, 1)}
+    SPECIAL[f"{_letter}v"] = _bessel
+SPECIAL |= {"yn": sympy.bessely, "kn": sympy.besselk}
+for _letter, _bessel, _sign in [("i", sympy.besseli, -1), ("k", sympy.besselk, 1)]:
+    SPECIAL |= {f"{_letter}{n}e": lambda x, n=n, f=_bessel, s=_sign: sympy.exp(s * x) * f(n, x) for n in (0, 1)}
+    SPECIAL[f"{_letter}ve"] = lambda v, x, f=_bessel, s=_sign: sympy.exp(s * x) * f(v, x)
+FUNCTIONS |= SPECIAL
+for _name in ("y0", "y1", "yv", "yn", "k0", "k1", "kv", "kn", "k0e", "k1e", "kve", "bessel_i0", "gammaincc"):
+    SERIES[_name] = lambda k, *args, f=SPECIAL[_name]: nth(f, k, len(args))(*args)
+
 
 # Points.  A sampler gets a generator, a shape and the argument's position.
 
@@ -98,6 +202,10 @@ SAMPLERS: dict[str, Callable[[np.random.Generator, tuple[int, ...], int], Any]] 
     "real": lambda rng, shape, k: rng.uniform(-1.2, 1.2, shape),
     "positive": lambda rng, shape, k: rng.uniform(0.3, 2.5, shape),
     "nonzero": lambda rng, shape, k: rng.uniform(0.4, 1.8, shape) * rng.choice([-1.0, 1.0], shape),
+    "unit": lambda rng, shape, k: rng.uniform(0.15, 0.85, shape),
+    "order": lambda rng, shape, k: rng.integers(1, 4, shape).astype(float),
+    "degree": lambda rng, shape, k: rng.choice([0.75, 1.5, 2.25], shape),
+    "index": lambda rng, shape, k: 2.0,  # of a derivative: one number for all
     "above 1": lambda rng, shape, k: rng.uniform(1.2, 3.0, shape),
     "above -1": lambda rng, shape, k: rng.uniform(-0.7, 2.0, shape),
     "within 1": lambda rng, shape, k: rng.uniform(-0.8, 0.8, shape),
@@ -130,7 +238,8 @@ def value_of(name: str, count: int, *truths: bool) -> Callable[..., Any]:
 
 def evaluator(symbols: Sequence[Any], expression: Any, words: Mapping[str, Any] | None = None) -> Callable[..., Any]:
     """The expression as a function of mpmath numbers."""
-    return sympy.lambdify(symbols, expression, modules=[{"Floor": mpmath.floor, **(words or {})}, "mpmath"], cse=True)
+    known = {"Floor": mpmath.floor, **TOWERS, **(words or {})}
+    return sympy.lambdify(symbols, expression, modules=[known, "mpmath"], cse=True)
 
 
 def taylor(name: str, args: Sequence[Any], order: int) -> np.ndarray:
@@ -139,9 +248,28 @@ def taylor(name: str, args: Sequence[Any], order: int) -> np.ndarray:
     rest = [np.atleast_1d(a) for a in args if not isinstance(a, (bool, np.bool_))]
     f = value_of(name, len(rest), *truths)
     with mpmath.workdps(DIGITS):
+        if name in SERIES:
+            *constant, x = args
+            found = composed([SERIES[name](k, *map(_exact, constant), _exact(x[0])) for k in range(order + 1)], x)
+            return np.array([float(c) for c in found])
         polynomials = [[mpmath.mpf(float(c)) for c in reversed(a)] for a in rest]
         found = mpmath.taylor(lambda t: f(*(mpmath.polyval(p, t) for p in polynomials)), 0, order)
         return np.array([float(c) for c in found])
+
+
+def _exact(x: Any) -> Any:
+    return mpmath.mpf(float(x))
+
+
+def composed(derivatives: Sequence[Any], x: Sequence[Any]) -> list[Any]:
+    """Coefficients of ``f(x(t))`` from the derivatives of f at ``x[0]``, by Horner's rule."""
+    u = [mpmath.mpf(0), *map(_exact, x[1:])]
+    u += [mpmath.mpf(0)] * (len(derivatives) - len(u))
+    found = [mpmath.mpf(0)] * len(derivatives)
+    for m in reversed(range(len(derivatives))):
+        found = [mpmath.fsum(found[j] * u[k - j] for j in range(k + 1)) for k in range(len(derivatives))]
+        found[0] += derivatives[m] / mpmath.factorial(m)
+    return found
 
 
 def series(name: str, args: Sequence[Any], active: Sequence[bool]) -> np.ndarray:
@@ -182,7 +310,7 @@ class Calculus:
     """
 
     def __init__(self, rows: Mapping[str, tuple[Sequence[str], Mapping[str, str]]], constant: Sequence[str]):
-        self.words: dict[str, Any] = {"where": where}
+        self.words: dict[str, Any] = {"where": where, "pi": sympy.pi}
         for name, (args, partials) in rows.items():
             self.words[name] = self.function(name, args, partials)
         for name in constant:
@@ -203,7 +331,7 @@ class Calculus:
 
     def evaluator(self, symbols: Sequence[Any], expression: Any) -> Callable[..., Any]:
         """The expression as a function of mpmath numbers; the words have their true values."""
-        return evaluator(symbols, expression, {f"word_{n}": true_value(n) for n in self.words})
+        return evaluator(symbols, expression, {f"word_{n}": true_value(n) for n in self.words if n != "pi"})
 
 
 def true_value(name: str) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
 from dualgrad.transforms.transpose import transposed
 
-from . import arrays, matrices, systems
+from . import arrays, matrices, special, systems
 
 ARRAY, COMPLEX = Type(FLOAT.dtype, -1), Type("complex128", -1)
 SHAPE = Type("shape", -1)
@@ -96,20 +96,14 @@ class OneWord:
         return self.pattern.lift is not None
 
 
-class Special:
-    """``scipy.special``, imported when first needed."""
-
-    def __getattr__(self, name: str) -> Any:
-        from scipy import special
-
-        return getattr(special, name)
+# What the texts of words name.
+NAMES: dict[str, Any] = {**vars(arrays), **vars(matrices), **vars(systems)}
+NAMES |= {"np": np, "math": math, "special": special, "user": USER}
 
 
 def run(source: str, name: str) -> Callable[..., Any]:
     """The function that a text defines."""
-    namespace: dict[str, Any] = {**vars(arrays), **vars(matrices), **vars(systems), "np": np, "math": math}
-    namespace |= {"special": Special(), "user": USER}
-    namespace["__dualgrad_generated__"] = True
+    namespace = {**NAMES, "__dualgrad_generated__": True}
     exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)
     return namespace[name]
 
@@ -195,8 +189,8 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
     body, allocations = Builder(), Builder()
     size = Var("size", Type("int64"))
 
-    def allocate(type: Type) -> Var:
-        return allocations.series(size)
+    def allocate(type: Type, squared: bool = False) -> Var:
+        return allocations.series(allocations.mul(size, size) if squared else size)
 
     recurrence = Recurrence(body, size, allocate)
     args: list[Any] = list(one.args)

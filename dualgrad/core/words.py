@@ -13,7 +13,7 @@ from typing import Any
 
 from .program import Type
 
-KINDS = ("elementary", "linear", "bilinear", "quotient", "implicit", "selecting", "discrete", "memory")
+KINDS = ("elementary", "family", "linear", "bilinear", "quotient", "implicit", "selecting", "discrete", "memory")
 
 
 @dataclass(eq=False)

@@ -82,6 +82,8 @@ class Dual(Number):
         shape = primal.shape if lift is None else (*_directions(tangents), *primal.shape)
         if np.shape(tangent) != shape:
             tangent = np.broadcast_to(tangent, shape)
+        if tangent.dtype != primal.dtype and primal.dtype.kind == tangent.dtype.kind:
+            tangent = tangent.astype(primal.dtype)  # SciPy's functions and their derivatives may promote differently
         return make(Dual, level, primal, tangent)
 
     def _alone(self, word: Word) -> Any:

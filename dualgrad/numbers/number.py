@@ -35,9 +35,11 @@ import numpy as np
 from numpy import ndarray
 
 import dualgrad.rules  # noqa: F401  (fills the table)
-from dualgrad.backends import arrays, matrices, systems
+from dualgrad.backends import arrays
 from dualgrad.backends.arrays import is_basic
+from dualgrad.backends.steps import NAMES
 from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError
+from dualgrad.core.program import Type
 from dualgrad.core.words import WORDS, Word
 
 View = tuple[Callable[..., Any], Any]  # a function that takes a view, and its argument
@@ -51,6 +53,7 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     arrays.part: arrays.part_batched,
 }
 REALS = (int, float, np.integer, np.floating)
+ANYTHING = Type("float64", -1)
 POWER, SIGN = WORDS["power"], WORDS["sign"]
 OF_COMPLEX: dict[Word, Callable[[Any], Any]] = {}  # what words of real numbers mean for complex ones
 
@@ -496,15 +499,11 @@ def evaluate(word: Word) -> Callable[..., Any]:
         return word.ufunc
     if word.name == "where":
         return np.where
-    if isinstance(word.text, str):
-        names = [f"a{k}" for k in range(len(word.rule.args))]
-        source = f"lambda {', '.join(names)}: {word.text.format(*names)}"
-        return eval(source, {"np": np, **vars(arrays), **vars(matrices), **vars(systems)})
-    if hasattr(arrays, word.name):
+    if not isinstance(word.text, str) and hasattr(arrays, word.name):
         return getattr(arrays, word.name)
-    from scipy import special
-
-    return getattr(special, word.name)
+    names = [f"a{k}" for k in range(len(word.rule.args))]
+    text = word.text.format(*names) if isinstance(word.text, str) else word.text(names, {}, [ANYTHING] * len(names))
+    return eval(f"lambda {', '.join(names)}: {text}", {**NAMES})
 
 
 def operands(kind: type[Number], level: Level, word: Word, args: Sequence[Any]) -> Any:
@@ -517,7 +516,7 @@ def operands(kind: type[Number], level: Level, word: Word, args: Sequence[Any]) 
     values = [a._primal if on else without_array(a) for a, on in zip(args, active)]
     exponent = exponent_of(args[1]) if word is POWER and isinstance(args[1], REALS) else None
     if exponent is None:
-        if word.elementwise and any(type(v) in (int, float) for v in values):
+        if word.ufunc is not None and any(type(v) in (int, float) for v in values):
             values = _adopted(values, np.result_type(*(a.dtype for a, on in zip(args, active) if on)))
         return active, (None,) * len(args), values
     return active, (None, exponent), values[:1]

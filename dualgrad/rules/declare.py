@@ -25,9 +25,10 @@ class Rule:
 
     ``jvp`` is text in the tangents ``d<arg>``; ``transposes`` maps an argument in which
     the word is linear to text in the cotangent ``ct``.  ``derivatives`` (elementary rows)
-    maps each argument to its partial derivative, ``closed`` to a spelling of it that the
-    Taylor recurrences can use where the first one never closes.  A word that divides names
-    the one that it undoes, its ``inverse``.
+    maps each argument to its partial derivative (one that it lacks has to be a constant),
+    ``closed`` to a spelling of it that the Taylor recurrences can use where the first one
+    never closes, ``nth`` the argument of a family to its derivative of any order k.  A word
+    that divides names the one that it undoes, its ``inverse``.
     """
 
     args: tuple[str, ...]
@@ -35,6 +36,7 @@ class Rule:
     transposes: dict[str, str] = field(default_factory=dict)
     derivatives: dict[str, str] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
+    nth: dict[str, str] = field(default_factory=dict)
     batched: str | None = None
     inverse: str | None = None
     domain: tuple[str, ...] = ()
@@ -78,6 +80,12 @@ def _header(header: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(a.strip() for a in args.split(","))
 
 
+def _ufunc(name: str) -> Any:
+    """NumPy's ufunc of this name."""
+    found = getattr(np, name, None)
+    return found if isinstance(found, np.ufunc) else None
+
+
 def _call(name: str, args: tuple[str, ...]) -> str:
     return f"np.{name}({', '.join(f'{{{k}}}' for k in range(len(args)))})"
 
@@ -105,10 +113,24 @@ def elementary(
     jvp = " + ".join(f"({text})*d{a}" for a, text in partials.items())
     domain = (domain,) * len(args) if isinstance(domain, str) else domain
     rule = Rule(args, jvp, derivatives=partials, closed=closed or {}, domain=domain)
-    ufunc = ufunc or getattr(np, name, None)
+    ufunc = ufunc or _ufunc(name)
     word = Word(name, "elementary", infer, text or _call(name, args), rule, elementwise=True, ufunc=ufunc)
     word.precedence, word.compiled = precedence, compiled
     return register(word)
+
+
+def family(header: str, *, nth: str, **options: Any) -> Word:
+    """An elementary function whose derivatives never close, by its last argument.
+
+    Declared: ``nth``, its k-th derivative as text in ``k`` and the arguments.  Derived: the
+    first derivative, and with it what every elementary word has; the Taylor recurrence of
+    the whole tower of derivatives.
+    """
+    last = _header(header)[1][-1]
+    word = elementary(header, **options, **{f"d{last}": re.sub(r"\bk\b", "1", nth)})
+    word.kind = "family"
+    word.rule.nth[last] = nth
+    return word
 
 
 def arithmetic(

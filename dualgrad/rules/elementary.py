@@ -70,15 +70,6 @@ elementary("arctanh(x)", dx="1/((1 - x)*(1 + x))", domain="within 1")
 elementary("hypot(a, b)", da="where(y == 0, 0, a/y)", db="where(y == 0, 0, b/y)", domain="nonzero")
 elementary("arctan2(a, b)", da="b/hypot(a, b)/hypot(a, b)", db="-a/hypot(a, b)/hypot(a, b)", domain="nonzero")
 
-# Special functions
-
-
-def _erf_text(args, params, types) -> str:  # noqa: ANN001
-    return f"math.erf({args[0]})" if types[0].rank == 0 else f"special.erf({args[0]})"
-
-
-elementary("erf(x)", dx="1.1283791670955126*exp(-x*x)", text=_erf_text)
-
 # Pieces
 
 elementary("absolute(x)", dx="sign(x)", domain="nonzero", text="abs({0})", ufunc=np.absolute)

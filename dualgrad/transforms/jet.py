@@ -5,7 +5,8 @@ Four loop shapes serve every word.  Writing x_k for the coefficient of tᵏ:
 * linear:    y_k = L(x_k), for linear and selecting words,
 * Cauchy:    y_k = Σ_{j≤k} a_j b_{k-j}, for bilinear words,
 * quotient:  y_k = (a_k − Σ_{j<k} y_j b_{k-j}) / b_0,
-* integral:  k y_k = Σ_{1≤j≤k} j x_j d_{k-j}, for an elementary word with derivative d.
+* integral:  k y_k = Σ_{1≤j≤k} j x_j d_{k-j}, for an elementary word with derivative d;
+  of a family, whose derivatives never close, for all of them at once.
 
 The series d is computed along with y, from the text of the derivative: its sums,
 products and quotients by the same shapes, its elementary words again as integrals.
@@ -25,7 +26,7 @@ from ..core.words import WORDS, Word
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
 from .implicit import follow
-from .jvp import matched, prepare
+from .jvp import matched, prepare, refuse_constants
 from .series import ONE, ZERO, Series, as_atom, is_series, plain, scaled, total
 from .ssa import ssa
 from .tidy import tidy
@@ -52,7 +53,7 @@ def jet(program: Program, active: tuple[bool, ...]) -> Program:
 class Recurrence:
     """Writes the series of one word; each node's coefficients are filled order by order."""
 
-    def __init__(self, b: Builder, size: Atom, allocate: Callable[[Type], Var]):
+    def __init__(self, b: Builder, size: Atom, allocate: Callable[..., Var]):
         self.b, self.size, self.allocate = b, size, allocate
         self.nodes: dict[tuple, Series] = {}
         self.steps: list[Callable[[Builder, Atom], None]] = []
@@ -102,6 +103,8 @@ class Recurrence:
         elif word.kind == "implicit":
             self.nodes[key] = self.new(first)
             follow(self, word, args, self.nodes[key])
+        elif word.kind == "family":
+            self.nodes[key] = self.tower(word, args, self.new(first))
         elif word.kind == "elementary":
             self.nodes[key] = self.new(first)
             self.integral(word, args, self.nodes[key])
@@ -143,6 +146,7 @@ class Recurrence:
     def integral(self, word: Word, args: list[Any], y: Series) -> None:
         """``k y_k = Σ j x_j d_{k-j}``, summed over the arguments that are series."""
         rule = word.rule
+        refuse_constants(word, [is_series(a) for a in args])
         env = dict(zip(rule.args, args, strict=True)) | {"y": y}
         terms: list[tuple[Series, Any]] = []
 
@@ -163,6 +167,39 @@ class Recurrence:
                 if name in rule.closed:
                     d = self.with_edge(d, rule.derivatives[name], env)
                 terms.append((arg, d))
+
+    def tower(self, word: Word, args: list[Any], y: Series) -> Series:
+        """``k f⁽ᵐ⁾_k = Σ j x_j f⁽ᵐ⁺¹⁾_{k-j}`` for every derivative f⁽ᵐ⁾ of a family, as far as the order asks for.
+
+        Row m of a square of coefficients is the series of the m-th derivative; only what lies
+        above its antidiagonal is needed.
+        """
+        refuse_constants(word, [is_series(a) for a in args])
+        ((name, nth),) = word.rule.nth.items()
+        x, size = args[word.rule.args.index(name)], self.size
+        env = dict(zip(word.rule.args, map(plain, args), strict=True))
+        square = self.allocate(y.first.type, squared=True)
+
+        def order_0(b: Builder, index: tuple[Atom, ...]) -> None:
+            d = as_atom(Writer({**env, "k": index[0]}, b, b).write(nth), y)
+            b.store(square, (b.mul(index[0], size),), matched(d, y.first.type, b))
+
+        def value(b: Builder, k: Atom) -> Atom:
+            def row(b: Builder, index: tuple[Atom, ...]) -> None:
+                above = b.sub(b.add(b.mul(b.add(index[0], 1), size), k), 1)
+
+                def term(b: Builder, j: Atom) -> Atom:
+                    i = b.add(j, 1)
+                    return b.mul(b.mul(scaled(b, i, x), x.at(i, b)), b.load(square, b.sub(above, j)))
+
+                found = b.div(total(b, zero(y.first.type), k, term), scaled(b, k, y))
+                b.store(square, (b.add(b.mul(index[0], size), k),), matched(found, y.first.type, b))
+
+            b.each([b.sub(size, k)], row)
+            return b.load(square, k)
+
+        self.b.each([size], order_0)
+        return self.every(y, value)
 
     def moment(self, b: Builder, x: Series, d: Series, k: Atom, j: Atom) -> Atom:
         return b.mul(b.mul(scaled(b, j, x), x.at(j, b)), d.at(b.sub(k, j), b))
@@ -221,9 +258,10 @@ class Taylor:
         self.series_params: list[Var] = []
         self.size: Atom = ZERO
 
-    def allocate(self, type: Type) -> Var:
-        """Memory for one series, made once before everything else."""
-        return self.allocations.zeros([self.size], type.dtype, name="series")
+    def allocate(self, type: Type, squared: bool = False) -> Var:
+        """Memory for one series, or for as many as it has coefficients, made once before everything else."""
+        size = self.allocations.mul(self.size, self.size) if squared else self.size
+        return self.allocations.zeros([size], type.dtype, name="series")
 
     def enter(self, b: Builder) -> None:
         for v in self.sources:

@@ -10,10 +10,12 @@ array, so the partials of a scalar lie together; the coefficients are shared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..core.build import Builder
+from ..core.errors import UnsupportedError
 from ..core.program import (
     INT,
     Atom,
@@ -33,7 +35,7 @@ from ..core.program import (
     zero,
 )
 from ..core.walk import rebuilt, walk
-from ..core.words import WORDS
+from ..core.words import WORDS, Word
 from ..rules.text import Writer
 from .activity import active_vars, array_families
 from .ssa import ssa
@@ -268,14 +270,26 @@ def tangent(s: Let, dots: list[Atom | None], linear: Builder, batched: bool = Fa
     env.update({f"d{a}": dot for a, dot in zip(rule.args, dots, strict=True)})
     writer = Writer(env, linear, linear, frozenset(f"d{a}" for a in rule.args))
     writer.batched = batched
-    if s.word.kind != "elementary":
+    if not rule.derivatives:
         text = rule.jvp
     else:
+        refuse_constants(s.word, [dot is not None for dot in dots])
         text = " + ".join(f"({d})*d{a}" for a, d in rule.derivatives.items() if env[f"d{a}"] is not None)
     if not text:
         return None
     found = writer.write(text)
     return matched(found, s.target.type, linear)
+
+
+def refuse_constants(word: Word, active: Sequence[bool]) -> None:
+    """Raise where an elementary word is to be differentiated by an argument for which its row has no derivative."""
+    for a, on in zip(word.rule.args, active, strict=True):
+        if on and a not in word.rule.derivatives:
+            raise UnsupportedError(
+                f"{word.name} has no derivative by its argument {a}",
+                why="it is known by the other arguments only",
+                hint=f"keep {a} constant: dg.stop_gradient({a}), or argnums= without it",
+            )
 
 
 def matched(atom: Atom | None, type: Type, b: Builder) -> Atom | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -107,11 +108,14 @@ def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: d
 
 def special_word(ufunc: Any) -> Any:
     """The row of a ufunc of ``scipy.special``, if there is one of its name."""
-    word = WORDS.get(ufunc.__name__)
-    if word is None or word.kind != "elementary" or word.ufunc is not None:
+    name = ufunc.__name__
+    module = sys.modules.get("scipy.special")
+    word = WORDS.get(RENAMED.get(name, name))
+    if module is None or word is None or not word.elementwise or getattr(module, name, None) is not ufunc:
         return None
     UFUNCS[ufunc] = word
     return word
 
 
+RENAMED = {"psi": "digamma"}
 METHODS |= {"__array_ufunc__": array_ufunc, "__array_function__": array_function}

@@ -10,7 +10,7 @@ import numpy as np
 from dualgrad.core.words import WORDS
 
 from ..number import apply, plain
-from .table import COMPOSED, UFUNCS
+from .table import COMPOSED, FUNCTIONS, UFUNCS
 
 
 def modf(x: Any) -> tuple[Any, Any]:
@@ -60,4 +60,5 @@ COMPOSED |= {
     np.frexp: frexp,
     np.ldexp: ldexp,
 }
+FUNCTIONS |= {np.sinc: lambda x: apply(WORDS["sinc"], x), np.i0: lambda x: apply(WORDS["bessel_i0"], x)}
 UFUNCS |= {np.radians: WORDS["deg2rad"], np.degrees: WORDS["rad2deg"]}

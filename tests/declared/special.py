@@ -1,0 +1,24 @@
+"""Functions of `scipy.special`, in the calls that the table of rows does not make: orders as constants, integers."""
+
+import numpy as np
+from scipy import special
+
+from declared import declare
+
+for _f in (special.erf, special.erfc, special.erfcx, special.expit, special.log_expit, special.log_ndtr, special.j0,
+           special.i0, special.exprel, np.sinc, np.i0):  # fmt: skip
+    declare(_f)
+for _f in (special.gamma, special.gammaln, special.loggamma, special.digamma, special.k0, special.y1, special.entr):
+    declare(_f, domain="positive")
+declare(special.erfinv, domain="within 1")
+declare(special.ndtri, special.ndtri, lambda x: special.logit(x), domain="unit")
+declare(special.jv, lambda x: special.jv(2, x), lambda x: special.jn(1, x), lambda x: special.jv(0.5, x),
+        domain="positive")  # fmt: skip
+declare(special.betainc, lambda x: special.betainc(2.0, 3.0, x), domain="unit")
+declare(special.gammainc, lambda x: special.gammainc(2.5, x), lambda x: special.gammaincc(2.5, x), domain="positive")
+declare(special.xlogy, lambda x: special.xlogy(x, x), lambda x: special.xlog1py(x, 0.5), domain="positive")
+declare(special.beta, lambda x: special.beta(x, 1.5), lambda x: special.betaln(x, x), domain="positive")
+declare(special.boxcox, lambda x: special.boxcox(x, 0.3), lambda x: special.boxcox(1.7, x), domain="positive")
+declare(special.huber, lambda x: special.huber(0.9, x), lambda x: special.pseudo_huber(x, 1.3), domain="positive")
+declare(special.expn, lambda x: special.expn(3, x), domain="positive")
+declare(special.log1p, special.log1p, special.exp2, domain="positive")
