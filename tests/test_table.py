@@ -507,6 +507,7 @@ def matrix_cases():
         yield name, a[0, 0], (SPARSE,)
     for name in ("over_gaps", "times_gaps", "over_sums", "times_sums", "over_columns", "times_columns"):
         yield name, a, (w,)
+    yield "phases_over", a, (w,)
     for name in ("mT", "adjoint", "diagonal_part"):
         yield name, a, ()
     yield "diagonal_matrix", w, ()
@@ -581,6 +582,7 @@ NUMPY |= {
     "times_sums": lambda x, w: OFF * x * (w[..., None, :] + w[..., None]),
     "over_columns": lambda x, s: x / s[..., None, :],
     "times_columns": lambda x, s: x * s[..., None, :],
+    "phases_over": lambda x, s: 0 * x,  # of complex matrices: their diagonals over s
     "mT": lambda x: x.swapaxes(-1, -2),
     "adjoint": lambda x: x.swapaxes(-1, -2),
     "diagonal_part": lambda x: np.einsum("...ii->...i", x),

@@ -85,6 +85,33 @@ def ones(a: Any) -> ndarray:
     return np.ones(a.shape[-2:], a.dtype)
 
 
+def largest(a: Any) -> ndarray:
+    """One at the largest entry of each column."""
+    size = np.abs(a)
+    return np.asarray(size == np.max(size, axis=-2, keepdims=True), a.dtype)
+
+
+def real_row(v: Any) -> ndarray:
+    """One in the row where LAPACK made the vectors real."""
+    size = np.max(np.abs(v.imag), axis=-1, keepdims=True)
+    row = np.argmin(size, axis=-2, keepdims=True) == np.arange(v.shape[-2])[:, None]
+    return np.broadcast_to(row, v.shape).astype(v.dtype)
+
+
+def zeros_of_row(v: Any) -> ndarray:
+    """One where the entry of that row is zero: there the phase is free, and stays."""
+    values = np.sum(real_row(v) * v, axis=-2, keepdims=True)
+    return np.broadcast_to(values == 0, v.shape).astype(v.dtype)
+
+
+def log_det(a: Any) -> Any:
+    """The complex logarithm of the determinant."""
+    if not isinstance(a, ndarray):
+        return a.__dualgrad_apply__("log_det", a)
+    sign, size = np.linalg.slogdet(a)
+    return np.log(sign) + size
+
+
 # Division by differences
 
 
@@ -145,6 +172,12 @@ def times_sums(x: Any, w: Any) -> Any:
 def over_columns(x: Any, s: Any) -> Any:
     """Column j divided by s_j."""
     return x / s[..., None, :]
+
+
+def phases_over(x: Any, s: Any) -> Any:
+    """The diagonals divided by s; those of real matrices are imaginary parts, and zero."""
+    diagonal = np.eye(x.shape[-1], dtype=bool) & (x.dtype.kind == "c")
+    return np.where(diagonal, x, 0.0) / np.where(diagonal, s[..., None, :], 1.0)
 
 
 def times_columns(x: Any, s: Any) -> Any:

@@ -44,6 +44,7 @@ MATRIX_WORDS: list[tuple[str, str, str, str | None]] = [
     ("over_sums(x, w)", "over_sums({0}, {1})", "over_sums(ct, w)", "times_sums"),
     ("times_sums(x, w)", "times_sums({0}, {1})", "times_sums(ct, w)", None),
     ("over_columns(x, s)", "over_columns({0}, {1})", "over_columns(ct, s)", "times_columns"),
+    ("phases_over(x, s)", "phases_over({0}, {1})", "phases_over(ct, s)", "times_columns"),
     ("times_columns(x, s)", "times_columns({0}, {1})", "times_columns(ct, s)", None),
 ]
 
@@ -65,7 +66,9 @@ for _name in ("sparse_times", "sparse_solve"):
                batched=f"{_word}_batched")  # fmt: skip
         ZEROS[_word] = ZEROS[f"{_word}_batched"] = lambda b, x, *rest: None
 
-for _name in ("lower_half", "strictly_lower", "upper", "ones"):  # masks of the shape of a matrix
+# Masks of the shape of a matrix
+
+for _name in ("lower_half", "strictly_lower", "upper", "ones", "largest", "real_row", "zeros_of_row"):
     register(Word(_name, "discrete", any_array, f"{_name}({{0}})", Rule(("a",))))
 
 # Systems and determinants
@@ -78,6 +81,7 @@ implicit("sqrtm(a, r)", "r", "sylvester_of(da, y, y)")  # y dy + dy y = da
 implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")
 implicit("det(a)", "np.linalg.det({0})", "y*inner_with(da, mT(inv(a)))")
 implicit("log_abs_det(a)", "np.linalg.slogdet({0})[1]", "inner_with(da, mT(inv(a)))")
+implicit("log_det(a)", "log_det({0})", "inner_with(da, mT(inv(a)))")
 implicit(
     "pinv_of(a, p)", "p",
     "y @ adjoint(y) @ adjoint(da) - y @ adjoint(y) @ adjoint(da) @ a @ y - y @ da @ y"
@@ -89,7 +93,7 @@ implicit(
 implicit("cholesky(a)", "np.linalg.cholesky({0})", "y @ (lower_half(y)*(inv(y) @ da @ adjoint(inv(y))))")
 
 _TURN = "adjoint(qr_q(a, q, r)) @ da @ inv(qr_r(a, q, r))"
-_SKEW = f"(strictly_lower(r)*({_TURN}) - adjoint(strictly_lower(r)*({_TURN})))"
+_SKEW = f"(lower_half(r)*({_TURN}) - adjoint(lower_half(r)*({_TURN})))"  # on the diagonal its imaginary part
 implicit("qr_q(a, q, r)", "q", f"y @ {_SKEW} + da @ inv(qr_r(a, q, r)) - y @ ({_TURN})")
 implicit("qr_r(a, q, r)", "r", f"({_TURN} - {_SKEW}) @ y")
 
@@ -100,10 +104,24 @@ implicit("lu_upper(a, l, u)", "u", f"(upper(l)*({_INNER})) @ y")
 implicit("eigh_values(a, w, v)", "w", "diagonal_part(adjoint(eigh_vectors(a, w, v)) @ da @ eigh_vectors(a, w, v))")
 implicit("eigh_vectors(a, w, v)", "v", "y @ over_gaps(adjoint(y) @ da @ y, eigh_values(a, w, v))")
 
+# LAPACK makes one entry of each complex vector real; in that gauge `_phased` turns a tangent z of the vectors y.
+
+
+def _phased(z: str, entry: str, values: str) -> str:
+    return f"({z}) - 0.5*y*((ones(v) @ ({entry}*(({z}) - conj({z}))))/({values}))"
+
+
+implicit(
+    "eigh_phased(a, w, v)", "v",
+    _phased("y @ over_gaps(adjoint(y) @ da @ y, eigh_values(a, w, v))", "real_row(v)",
+            "ones(v) @ (real_row(v)*y) + zeros_of_row(v)"),
+)  # fmt: skip
+
 _TURN = "inv(eig_vectors(a, w, v)) @ da @ eig_vectors(a, w, v)"
 _FREE = f"y @ over_gaps({_TURN}, eig_values(a, w, v))"
+_UNIT = f"({_FREE} - 0.5*y*(ones(v) @ (conj(y)*({_FREE}) + y*conj({_FREE}))))"  # columns keep length one
 implicit("eig_values(a, w, v)", "w", f"diagonal_part({_TURN})")
-implicit("eig_vectors(a, w, v)", "v", f"{_FREE} - y*(ones(v) @ (y*({_FREE})))")  # columns keep length one
+implicit("eig_vectors(a, w, v)", "v", _phased(_UNIT, "largest(v)", "ones(v) @ (largest(v)*y)"))
 
 # a = u s vᴴ with at least as many rows as columns: v is square ("short"), u may be "long"
 
@@ -112,9 +130,10 @@ _SCALED = f"times_columns({_TURN}, svd_values(a, u, s, v))"  # (uᴴ da v) s
 _SIDED = f"adjoint(times_columns(adjoint({_TURN}), svd_values(a, u, s, v)))"  # s (uᴴ da v)
 _QUOTIENT = "over_gaps(over_sums({0} + adjoint({0}), svd_values(a, u, s, v)), svd_values(a, u, s, v))"
 implicit("svd_values(a, u, s, v)", "s", f"diagonal_part({_TURN})")
-implicit("svd_short(a, u, s, v)", "v", "y @ " + _QUOTIENT.format(_SIDED))
+_PHASE = f"0.25*phases_over({_TURN} - adjoint({_TURN}), svd_values(a, u, s, v))"  # shared by both sides
+implicit("svd_short(a, u, s, v)", "v", f"y @ ({_QUOTIENT.format(_SIDED)} - {_PHASE})")
 implicit(
     "svd_long(a, u, s, v)", "u",
-    "y @ " + _QUOTIENT.format(_SCALED) + " + over_columns(da @ svd_short(a, u, s, v)"
+    f"y @ ({_QUOTIENT.format(_SCALED)} + {_PHASE}) + over_columns(da @ svd_short(a, u, s, v)"
     " - y @ (adjoint(y) @ da @ svd_short(a, u, s, v)), svd_values(a, u, s, v))",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.errors import UnsupportedError
-from dualgrad.numbers.functions.linalg import adjoint, mT, symmetrized, word
+from dualgrad.numbers.functions.linalg import adjoint, hermitian_parts, mT, symmetrized, word
 from dualgrad.numbers.functions.making import join, operand
 from dualgrad.numbers.number import plain
 
@@ -334,18 +334,15 @@ def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = Fals
         raise UnsupportedError(f"scipy.linalg.eigh with type={type} has no derivative rule")
     a = symmetrized(operand(a), lower)
     if b is None:
-        parts = theirs(plain(a))
-        w, v = word("eigh_values", a, *parts), word("eigh_vectors", a, *parts)
+        w, v = hermitian_parts(a, *theirs(plain(a)))
         return w if eigvals_only else (w, v)
     b = symmetrized(operand(b), lower)
     w, v = theirs(plain(a), plain(b))
     factor = np.linalg.cholesky(b)
     half = solve_triangular(factor, a, lower=True)
-    reduced = solve_triangular(factor, mT(half), lower=True)
-    reduced = (reduced + mT(reduced)) * 0.5
-    parts = w, mT(plain(factor)) @ v
-    w = word("eigh_values", reduced, *parts)
-    return w if eigvals_only else (w, solve_triangular(factor, word("eigh_vectors", reduced, *parts), 1, True))
+    reduced = solve_triangular(factor, adjoint(half), lower=True)
+    w, turned = hermitian_parts((reduced + adjoint(reduced)) * 0.5, w, adjoint(plain(factor)) @ v)
+    return w if eigvals_only else (w, solve_triangular(factor, turned, "C", True))
 
 
 @_meaning

@@ -73,6 +73,26 @@ declare(np.linalg.svd, lambda a: np.linalg.svd(a, full_matrices=True)[2], x=TALL
 declare(np.linalg.svdvals, np.linalg.svdvals, lambda a: np.linalg.svdvals(a.T), x=TALL)
 declare(np.linalg.svdvals, x=STACK)
 
+# Complex matrices: what has a free phase is proven through what does not depend on it
+
+declare(np.linalg.solve, lambda a: np.linalg.solve(a, B), lambda a: np.linalg.solve(a * a, a[0]), x=M, complex=True)
+declare(np.linalg.inv, x=M, complex=True)
+declare(np.linalg.pinv, x=TALL, complex=True)
+declare(np.linalg.det, np.linalg.det, lambda a: np.linalg.det(a - a[..., :1] * np.eye(3)[0]), x=M, complex=True)
+declare(np.linalg.slogdet, lambda a: np.linalg.slogdet(a)[0], lambda a: np.linalg.slogdet(a)[1], x=M, complex=True)
+declare(np.linalg.cholesky, np.linalg.cholesky, lambda a: np.linalg.cholesky(a, upper=True), x=S, complex=True)
+declare(np.linalg.qr, *(lambda a, k=k: np.linalg.qr(a)[k] for k in (0, 1)), lambda a: np.linalg.qr(a.T).R, x=TALL,
+        complex=True)  # fmt: skip
+declare(np.linalg.eigh, lambda a: np.linalg.eigh(a)[0], lambda a: np.linalg.eigh(a)[1],
+        lambda a: np.linalg.eigh(a, "U")[1], x=S, complex=True)  # fmt: skip
+declare(np.linalg.eig, lambda a: np.linalg.eig(a)[0], lambda a: np.linalg.eig(a)[1], x=REAL, complex=True)
+declare(np.linalg.svdvals, np.linalg.svdvals, lambda a: np.linalg.norm(a, 2), np.linalg.cond, x=TALL, complex=True)
+declare(np.linalg.lstsq, lambda a: np.linalg.lstsq(a, a[:, 0] ** 2)[0], lambda a: np.linalg.lstsq(a, a[:, :2] + 1)[1],
+        x=TALL, complex=True)  # fmt: skip
+ROTATION = np.array([[1.0, -2.0, 0.3], [2.0, 1.5, 0.1], [0.2, 0.4, 4.0]])  # real, with complex eigenvalues
+declare(np.linalg.eig, lambda a: np.linalg.eig(a)[0], lambda a: np.linalg.eig(a)[1], x=ROTATION)
+declare(np.linalg.eigvals, x=ROTATION)
+
 # Powers and products
 
 declare(np.linalg.matrix_power, *(lambda a, n=n: np.linalg.matrix_power(a, n) for n in (-2, -1, 0, 1, 2, 3, 6)), x=M)

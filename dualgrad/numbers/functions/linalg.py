@@ -15,6 +15,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply, plain
 from ..undefined import undefined
+from .complex import squared
 from .making import operand
 from .table import DISCRETE, means, unsupported
 
@@ -44,11 +45,12 @@ def is_real(a: Any, what: str) -> Any:
 
 
 def symmetrized(a: Any, lower: bool = True) -> Any:
-    """The symmetric matrix that a function sees which reads one triangle."""
+    """The symmetric (Hermitian) matrix that a function sees which reads one triangle."""
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     triangle = np.tri(a.shape[-1], dtype=bool)
-    return np.where(triangle if lower else triangle.T, a, mT(a))
+    whole = np.where(triangle if lower else triangle.T, a, adjoint(a))
+    return np.where(np.eye(a.shape[-1], dtype=bool), np.real(a), whole) if a.dtype.kind == "c" else whole
 
 
 # Systems and inverses
@@ -106,7 +108,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     x = pinv(a, rtol) @ b
     if residuals.size:
         left = b - a @ x
-        residuals = np.reshape(np.sum(left * left, axis=0), residuals.shape)
+        residuals = np.reshape(np.sum(squared(left), axis=0), residuals.shape)
     return x, residuals, rank, svdvals(a)
 
 
@@ -151,9 +153,12 @@ def polynomial_det(a: Any) -> Any:
 
 @means(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
-    a = is_real(a, "np.linalg.slogdet")
+    a = operand(a)
     found = np.linalg.slogdet(plain(a))
-    return type(found)(found.sign, word("log_abs_det", a))
+    if a.dtype.kind != "c":
+        return type(found)(found.sign, word("log_abs_det", a))
+    log = word("log_det", a)
+    return type(found)(np.exp(1j * np.imag(log)), np.real(log))
 
 
 # Factorizations
@@ -162,14 +167,14 @@ def slogdet(a: Any) -> Any:
 @means(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Reads one triangle, and is differentiated as a function of that triangle."""
-    factor = word("cholesky", symmetrized(is_real(a, "np.linalg.cholesky"), not upper))
-    return mT(factor) if upper else factor
+    factor = word("cholesky", symmetrized(operand(a), not upper))
+    return adjoint(factor) if upper else factor
 
 
 @means(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Of a wide matrix the left square decides; the rest of R follows from it."""
-    a = is_real(a, "np.linalg.qr")
+    a = operand(a)
     m, n = a.shape[-2:]
     if mode == "raw" or mode not in ("reduced", "complete", "r"):
         raise unsupported(f"np.linalg.qr with mode={mode!r}", "use mode='reduced'")
@@ -178,7 +183,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     parts = found.Q, np.ascontiguousarray(found.R[..., :, :m])
     q, r = word("qr_q", square, *parts), word("qr_r", square, *parts)
     if m < n:
-        r = np.concatenate([r, mT(q) @ a[..., :, m:]], axis=-1)
+        r = np.concatenate([r, adjoint(q) @ a[..., :, m:]], axis=-1)
     if mode == "r":
         return r
     if mode == "complete" and m > n:
@@ -200,28 +205,30 @@ def _complete(a: Any, r: Any) -> Any:
 @means(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Reads one triangle, and is differentiated as a function of that triangle."""
-    a = symmetrized(is_real(a, "np.linalg.eigh"), UPLO.upper() == "L")
+    a = symmetrized(operand(a), UPLO.upper() == "L")
     found = np.linalg.eigh(plain(a), UPLO)
-    return type(found)(word("eigh_values", a, *found), word("eigh_vectors", a, *found))
+    values, vectors = hermitian_parts(a, *found)
+    return type(found)(values, vectors)
 
 
 @means(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    a = symmetrized(is_real(a, "np.linalg.eigvalsh"), UPLO.upper() == "L")
-    return word("eigh_values", a, *np.linalg.eigh(plain(a), UPLO))
+    a = symmetrized(operand(a), UPLO.upper() == "L")
+    return hermitian_parts(a, *np.linalg.eigh(plain(a), UPLO))[0]
+
+
+def hermitian_parts(a: Any, w: Any, v: Any) -> tuple[Any, Any]:
+    """Eigenvalues, which are real, and vectors of a Hermitian matrix, from their plain values."""
+    parts = w.astype(a.dtype), v
+    vectors = word("eigh_phased" if a.dtype.kind == "c" else "eigh_vectors", a, *parts)
+    return np.real(word("eigh_values", a, *parts)), vectors
 
 
 @means(np.linalg.eig)
 def eig(a: Any) -> Any:
     a = operand(a)
     found = np.linalg.eig(plain(a))
-    return type(found)(word("eig_values", a, *found), word("eig_vectors", a, *_real_vectors(found)))
-
-
-def _real_vectors(found: Any) -> Any:
-    if found.eigenvectors.dtype.kind == "c":
-        raise unsupported("np.linalg.eig with complex eigenvalues", "use np.linalg.eigvals for the values alone")
-    return found
+    return type(found)(word("eig_values", a, *found), word("eig_vectors", a, *found))
 
 
 @means(np.linalg.eigvals)
@@ -234,21 +241,23 @@ def eigvals(a: Any) -> Any:
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     if hermitian:
         raise unsupported("np.linalg.svd with hermitian=True", "leave it out: the singular values are the same")
-    a = is_real(a, "np.linalg.svd")
+    a = operand(a)
+    if compute_uv:
+        a = is_real(a, "np.linalg.svd with vectors")
     found = np.linalg.svd(plain(a), full_matrices)
     m, n = a.shape[-2:]
     if m < n:
-        values, long, short = _tall_svd(mT(a), mT(found.Vh), found.S, found.U, compute_uv)
+        values, long, short = _tall_svd(adjoint(a), adjoint(found.Vh), found.S, found.U, compute_uv)
         return type(found)(short, values, mT(long)) if compute_uv else values
-    values, long, short = _tall_svd(a, found.U, found.S, mT(found.Vh), compute_uv)
+    values, long, short = _tall_svd(a, found.U, found.S, adjoint(found.Vh), compute_uv)
     return type(found)(long, values, mT(short)) if compute_uv else values
 
 
 def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, Any]:
     """Values, left and right vectors of a matrix with at least as many rows as columns."""
     m, n = a.shape[-2:]
-    parts = u[..., :n], s, v
-    values = word("svd_values", a, *parts)
+    parts = u[..., :n], s.astype(a.dtype), v
+    values = np.real(word("svd_values", a, *parts))
     if not vectors:
         return values, None, None
     short = word("svd_short", a, *parts)
