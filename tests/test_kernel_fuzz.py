@@ -48,7 +48,7 @@ from dualgrad.transforms.transpose import transpose
 FEW, MANY, COMPILED = 60, 5000, 2
 DIRECTIONS = 3
 # What may be refused: by the reader, and by reverse mode
-REFUSED = ("is given a part of an array", "may mean different things", "means one array or another")
+REFUSED = ("a part of an array", "may mean different things", "made on some paths only", "means one array or another")
 
 
 def real(tree, out):

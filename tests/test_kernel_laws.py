@@ -325,3 +325,28 @@ def test_a_loop_may_call_the_gradient_of_a_loop():
         curvature = derived(f, [PULL, PULL], (args, cts), (1.0, back))
         _, (second, _) = curvature((args, cts), (1.0, back))
         assert np.all(np.isfinite(second[0]))
+
+
+EXCHANGED_WITH_A_CONSTANT = """
+def main(a, b, n):
+    for i in range(n):
+        a[0] += math.sin(b[1]) * b[0]
+        a, b = b, a
+    return a[0] * b[0] + a[1]
+"""
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_a_constant_may_be_exchanged_with_what_is_differentiated(n):
+    args = (np.array([0.3, 0.5]), np.array([0.7, -0.2]), n)
+    with function(EXCHANGED_WITH_A_CONSTANT) as f:
+        for k in (0, 1):
+            expected = []
+            for e in np.eye(2):
+                direction = tuple(e if j == k else np.zeros(2) for j in (0, 1)) + (0,)
+                expected.append(differences(lambda x: f(*map(np.copy, x)), args, direction, 1e-3)[0])
+            for mode in ("fwd", "rev"):
+                found = derived(f, [Transform("jacobian", (k, mode))], *args)(*args)
+                np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+            program = ssa(read_kernel(f, types_of([typeof(a) for a in args])).program)
+            check(jet(program, tuple(j == k for j in range(3))))

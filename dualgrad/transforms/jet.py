@@ -274,6 +274,9 @@ class Taylor:
         if self.series_params:
             first = self.series_params[0]
             self.size = self.allocations.shape(first, axis=first.type.rank - 1, name="size")
+        for v in self.program.params:  # a constant whose name a loop exchanges with an active array's
+            if v in self.active and v not in self.sources:
+                self.arrays[v] = self.constant(v, b)
 
     def result(self, atom: Atom, b: Builder) -> Atom:
         """Coefficients of a result (those of a constant: itself, then zeros)."""
