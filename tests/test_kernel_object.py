@@ -504,3 +504,24 @@ def test_errors_of_the_careful_form_reach_the_caller(monkeypatch, caplog):
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.undo()
     assert np.isnan(gradient(np.array([0.0, 0.0]))).any()
+
+
+@njit
+def root_and_square(x, a):
+    return np.sqrt(x), x * x * a
+
+
+@pytest.mark.kernel
+def test_structural_zeros_of_eager_numbers_stay_so_in_kernels():
+    f, g, x = dg.kernel(roots), dg.kernel(root_and_square), np.array([0.0, 1.0])
+    for mode in (dg.jacfwd, dg.jacrev):
+        assert np.array_equal(mode(lambda x: f(x))(x), [[np.inf, 0.0], [0.0, 0.5]])
+        assert np.array_equal(mode(lambda x: f(x)[1:] * 2)(x), [[0.0, 1.0]])
+        assert np.array_equal(mode(lambda x: np.sum(f(np.where(x > 0.5, x, 0.0))))(x), [0.0, 0.5])
+        both = mode(lambda x: np.stack([g(x[0], 2.0)[1], g(x[1], x[0])[0]]))(x)
+        assert np.array_equal(both, [[0.0, 0.0], [0.0, 0.5]])
+    assert np.array_equal(dg.hessian(lambda x: np.sum(f(x)[1:]))(x), [[0.0, 0.0], [0.0, -0.25]])
+    assert dg.grad(lambda x: g(x, 3.0)[1])(0.0) == 0.0
+    numbers = np.array([0.0, 1.0])  # a user's zero is a number
+    assert np.array_equal(dg.jvp(f, (x,), (numbers,))[1], [np.nan, 0.5], equal_nan=True)
+    assert np.array_equal(dg.vjp(lambda x: f(x), x)[1](numbers)[0], [np.nan, 0.5], equal_nan=True)

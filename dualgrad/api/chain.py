@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dualgrad.backends.modules import Generated
@@ -17,7 +18,20 @@ from dualgrad.kernels import CAREFUL, Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.values import leaves, mapped
 
-from .compiled import MULTIPLYING, TRANSFORMS, Check, Function, paths_of, placed, variables
+from . import compiled, compiled_series
+from .compiled import Check, Function, paths_of, placed, variables
+
+MULTIPLYING = frozenset(["grad", "value_and_grad", "jacobian", "pushforward", "pullback"])  # they have a careful form
+TRANSFORMS: dict[str, Callable[..., Function]] = {
+    "effects": compiled.effects,
+    "grad": compiled.grad,
+    "value_and_grad": partial(compiled.grad, value=True),
+    "jacobian": compiled.jacobian,
+    "pushforward": compiled.pushforward,
+    "pullback": compiled.pullback,
+    "derivative": compiled_series.derivative,
+    "jet": compiled_series.jet,
+}
 
 
 @dataclass
@@ -55,7 +69,7 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     *before, last = chain
     nested = last.parameters[:1] == ("primals",)
     if nested:
-        argtypes = promoted_beside(*argtypes) if last.name != "pullback" else promoted_alone(list(argtypes[0]))
+        argtypes = promoted_beside(*argtypes[:2]) if last.name != "pullback" else promoted_alone(list(argtypes[0]))
     elif last.name != "effects":
         argtypes = promoted(argtypes, last.options[0] if last.options and last.name != "derivative" else 0)
     inner = read_chain(base, tuple(before), argtypes)
@@ -176,7 +190,7 @@ def _raising(test: str, error: str, message: str) -> list[str]:
 
 def distinct_names(f: Function) -> None:
     """Give the parameters names that differ."""
-    taken: set[str] = {f.name, *RESERVED, "primals", "tangents", "cotangents", "series"}
+    taken: set[str] = {f.name, *RESERVED, "primals", "tangents", "cotangents", "series", "masks"}
     for v in dict.fromkeys([*f.program.params, *variables(f.params)]):
         stem, k = v.name, 0
         while v.name in taken:

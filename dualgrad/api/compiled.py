@@ -8,20 +8,18 @@ says whether it may multiply one (`Function.zeros`); the careful one carries mas
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError
-from dualgrad.core.program import INT, Atom, Const, For, If, Program, Statement, Type, Var, retyped, zero
+from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Program, Statement, Type, Var, retyped, zero
 from dualgrad.read import Read
 from dualgrad.read.values import leaves, mapped
-from dualgrad.transforms.jet import jet as jet_program
 from dualgrad.transforms.jvp import jvp, matched, prepare
 from dualgrad.transforms.linearize import free_vars, linearize
-from dualgrad.transforms.masked import masked, multiplies_zeros
+from dualgrad.transforms.masked import masked, multiplies_zeros, with_masks
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import needed, tidy
 from dualgrad.transforms.transpose import transposed
@@ -152,17 +150,22 @@ def effects(f: Function) -> Function:
 # Forward and reverse
 
 
-def pushforward(f: Function, careful: bool = False) -> Function:
-    """``(primals, tangents) -> (out, out_tangent)``."""
+def pushforward(f: Function, masks: bool = False, careful: bool = False) -> Function:
+    """``(primals, tangents) -> (out, out_tangent)``; or ``(…, masks) -> (…, out_mask)``, for eager numbers."""
     given = f.program.params
     program = jvp(f.program, tuple(map(has_tangent, given)))
-    body = masked(program) if careful else program.body
+    seeds = {dot: mask_of(dot) for dot in program.params[len(given) :]} if masks else {}
+    body, marks = with_masks(program, seeds) if careful else (program.body, [])
     primals = renamed(f.params, given, program.params[: len(given)])
     tangents = beside(primals, program.params[len(given) :], "_dot")
     values, dots = program.results[: len(f.program.results)], iter(program.results[len(f.program.results) :])
     out = placed(f.result, values)
     dot = mapped(lambda a: next(dots) if a.type.differentiable else Const(0.0, Type("float64")), out)
-    found = finished(f"pushforward_{f.name}", (primals, tangents), body, (out, dot))
+    params, result = (primals, tangents), (out, dot)
+    if masks:
+        params += (beside(primals, seeds.values(), "_mask"),)
+        result += (masks_beside(out, marks[len(values) :]),)
+    found = finished(f"pushforward_{f.name}", params, body, result)
     found.checks, found.zeros = beside_arrays("like", f.params), not careful and multiplies_zeros(program)
     return found
 
@@ -209,13 +212,27 @@ class Reversed:
         return masked(self.reverse, masks) if careful else self.reverse.body
 
 
-def pullback(f: Function, careful: bool = False) -> Function:
-    """``(primals, cotangents) -> (out, cotangents of the primals)``."""
+def masks_beside(structure: Any, masks: Iterable[Atom]) -> Any:
+    """The structure with masks for what is differentiable."""
+    following = iter(masks)
+    return mapped(lambda a: next(following) if a.type.differentiable else Const(False, BOOL), structure)
+
+
+def pullback(f: Function, masks: bool = False, careful: bool = False) -> Function:
+    """``(primals, cotangents) -> (out, cotangents of the primals)``; or with masks, as `pushforward`."""
     r = Reversed.of(f, [v for v in variables(f.params) if has_tangent(v)])
     cts = iter(r.cotangents)  # a constant result has one too, which nothing reads
     cotangents = mapped(lambda a: next(cts) if a.type.differentiable else Var("unread", a.type), r.result)
     back = mapped(lambda a: r.gradients[a] if has_tangent(a) else Const(0.0, Type("float64")), f.params)
-    found = finished(f"pullback_{f.name}", (r.params, cotangents), r.forward + r.sweep(careful), (r.result, back))
+    seeds = {ct: mask_of(ct) for ct in r.cotangents} if masks else {}
+    sweep, marks = with_masks(r.reverse, seeds) if careful else (r.reverse.body, [])
+    params, result = (r.params, cotangents), (r.result, back)
+    if masks:
+        waiting = iter(seeds.values())
+        params += (mapped(lambda a: next(waiting) if a.type.differentiable else Var("unread", a.type), r.result),)
+        by = dict(zip(r.gradients, marks, strict=True))
+        result += (mapped(lambda a: by.get(a, Const(False, BOOL)), f.params),)
+    found = finished(f"pullback_{f.name}", params, r.forward + sweep, result)
     found.zeros = not careful and multiplies_zeros(r.reverse)
     return found
 
@@ -437,96 +454,3 @@ class Sweep:
             index.append(b.mod(flat, n))
             flat = b.floordiv(flat, n)
         return (flat, *reversed(index)) if self.cells else ()
-
-
-# Series
-
-
-def derivative(f: Function, n: int = 1) -> Function:
-    """n-th derivative of a function of one number: the coefficient of order n along direction 1, times n!."""
-    x = f.params[0]
-    if not has_tangent(x) or x.type.rank:
-        what = f"derivative of {f.name}: the argument is not one number"
-        raise ArgumentError(what, hint="use dg.jacobian or dg.taylor")
-    refuse_complex("derivative", f, [x])
-    program = jet_program(f.program, tuple(v is x for v in f.program.params))
-    coeffs = program.params.pop()
-    params = renamed(f.params, f.program.params, program.params)
-    b = Builder()
-    b.zeros([Const(n + 1, INT)], x.type.dtype, coeffs)
-    b.store(coeffs, (ZERO,), params[0])
-    if n:
-        b.store(coeffs, (ONE,), 1.0)
-    b.block += program.body
-
-    def nth(c: Atom) -> Atom:
-        def value(i: Builder, at: tuple[Any, ...]) -> Atom:
-            return i.mul(i.load(c, *at, Const(n, INT)), float(math.factorial(n)))
-
-        out = b.zeros(b.dims(c)[:-1], c.type.dtype, name="out")
-        if not out.type.rank:
-            return value(b, ())
-        b.each(b.dims(out), lambda i, at: i.store(out, at, value(i, at)))
-        return out
-
-    return finished(f"derivative_{f.name}", params, b.block, placed(f.result, [nth(c) for c in program.results]))
-
-
-def jet(f: Function) -> Function:
-    """``(primals, series) -> (out, out_series)``; the order leads on both sides."""
-    given = f.program.params
-    program = jet_program(f.program, tuple(map(has_tangent, given)))
-    primals = renamed(f.params, given, program.params[: len(given)])
-    b = Builder()
-    sources = [v for v in variables(primals) if has_tangent(v)]
-    coeffs = program.params[len(given) :]
-    series = beside(primals, [joined(b, v, c) for v, c in zip(sources, coeffs, strict=True)], "_series")
-    b.block += program.body
-    pairs = [parted(b, c) for c in program.results]
-    result = (placed(f.result, [first for first, _ in pairs]), placed(f.result, [rest for _, rest in pairs]))
-    found = finished(f"jet_{f.name}", (primals, series), b.block, result)
-    found.checks = beside_arrays("series", f.params)
-    return found
-
-
-def joined(b: Builder, primal: Var, coeffs: Var) -> Var:
-    """Coefficients 0…K (last axis) from a primal and a parameter with orders 1…K (first axis), which is returned."""
-    series = Var(primal.name + "_series", coeffs.type)
-    order = b.shape(series, axis=0)
-    b.zeros([*b.dims(primal), b.add(order, 1)], primal.type.dtype, coeffs)
-
-    def fill(inner: Builder, at: tuple[Var, ...]) -> None:
-        inner.store(coeffs, (*at, ZERO), inner.load(primal, *at) if at else primal)
-        inner.each([order], lambda i, k: i.store(coeffs, (*at, i.add(*k, 1)), i.load(series, *k, *at)))
-
-    b.each(b.dims(primal), fill)
-    return series
-
-
-def parted(b: Builder, coeffs: Atom) -> tuple[Atom, Atom]:
-    """Order 0, and orders 1…K on a leading axis."""
-    *shape, size = b.dims(coeffs)
-    order = b.sub(size, 1)
-    out = b.zeros(shape, coeffs.type.dtype, name="out") if shape else b.load(coeffs, ZERO, name="out")
-    rest = b.zeros([order, *shape], coeffs.type.dtype, name="out_series")
-
-    def fill(inner: Builder, at: tuple[Var, ...]) -> None:
-        if at:
-            inner.store(out, at, inner.load(coeffs, *at, ZERO))
-        inner.each([order], lambda i, k: i.store(rest, (*k, *at), i.load(coeffs, *at, i.add(*k, 1))))
-
-    b.each(shape, fill)
-    return out, rest
-
-
-MULTIPLYING = frozenset(["grad", "value_and_grad", "jacobian", "pushforward", "pullback"])  # those with a careful form
-TRANSFORMS: dict[str, Callable[..., Function]] = {
-    "effects": effects,
-    "grad": grad,
-    "value_and_grad": lambda f, argnums=0, careful=False: grad(f, argnums, True, careful),
-    "jacobian": jacobian,
-    "pushforward": pushforward,
-    "pullback": pullback,
-    "derivative": derivative,
-    "jet": jet,
-}

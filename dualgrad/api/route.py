@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError
-from dualgrad.kernels import Chain, Transform, as_kernel, derive, hooks, is_kernel
-from dualgrad.numbers.calls import Function, apply_function
+from dualgrad.kernels import CAREFUL, Chain, Transform, as_kernel, derive, hooks, is_kernel
+from dualgrad.numbers.calls import Function, Given, Rest, apply_function, content, is_float, kept, stacked, zero_like
+from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.number import Number, plain, store
 
 PUSHFORWARD = Transform("pushforward", (), ("primals", "tangents"))
 PULLBACK = Transform("pullback", (), ("primals", "cotangents"))
 JET = Transform("jet", (), ("primals", "series"))
 EFFECTS = Transform("effects")
+MASKED_PUSHFORWARD = (Transform("pushforward", (True,), ("primals", "tangents", "masks")), CAREFUL)
+MASKED_PULLBACK = (Transform("pullback", (True,), ("primals", "cotangents", "masks")), CAREFUL)
 
 
 def kernel(f: Any) -> Any:
@@ -109,25 +113,83 @@ def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
 class KernelWord(Function):
     """A kernel as a word of the eager numbers: its derivatives are the longer chains."""
 
+    careful = True
+
     def __init__(self, base: Any, chain: Chain):
         self.base, self.chain = base, chain
 
+    def derived(self, *steps: Transform) -> Any:
+        return derive(self.base, (*self.chain, *steps))
+
+    def rest(self, given: Given) -> tuple[list[Any], Any, Rest]:
+        """The pullback runs the kernel again, at the same point."""
+        primals = [*map(kept, given.primals)]
+        outs, form = flatten(self(*given.tree(primals)))
+        return outs, form, KernelRest(self, given, primals, [*map(content, outs)], form)
+
     def __call__(self, *args: Any) -> Any:
-        return derive(self.base, self.chain)(*args)
+        return self.derived()(*args)
 
     def pushforward(self, primals: Any, tangents: Any) -> Any:
-        return derive(self.base, (*self.chain, PUSHFORWARD))(primals, tangents)
+        return self.derived(PUSHFORWARD)(primals, tangents)
 
     def pullback(self, primals: Any, cotangents: Any) -> Any:
-        return derive(self.base, (*self.chain, PULLBACK))(primals, cotangents)
+        return self.derived(PULLBACK)(primals, cotangents)
 
     def jet(self, primals: Any, series: Any) -> Any:
-        return derive(self.base, (*self.chain, JET))(primals, series)
+        return self.derived(JET)(primals, series)
 
     @property
     def name(self) -> str:  # type: ignore[override]
         """``grad_rosenbrock``, for programs that are printed."""
         return "_".join([*(step.name for step in reversed(self.chain)), self.base.__name__])
+
+
+class KernelRest(Rest):
+    """The linear rest of a kernel's call: its pushforward and pullback, with masks if tangents have them."""
+
+    leading = True
+
+    def __init__(self, word: KernelWord, given: Given, primals: list[Any], outs: list[Any], form: Any):
+        self.word, self.given, self.primals, self.outs, self.form = word, given, given.tree(primals), outs, form
+
+    def push(self, dots: list[Any]) -> list[Any]:
+        given, filled = self.given, self.given.filled(dots)
+        if not any(isinstance(d, Masked) for d in dots):
+            return flatten(self.word.pushforward(self.primals, given.tree([*map(content, filled)]))[1])[0]
+        values, masks = zip(*map(parted, filled))
+        chain = self.word.derived(*MASKED_PUSHFORWARD)
+        _, found, marks = chain(self.primals, given.tree(values), given.tree(masks))
+        return [*map(rejoined, flatten(found)[0], flatten(marks)[0])]
+
+    def pull(self, cts: list[Any], lead: int | None = None) -> list[Any]:
+        if lead is None:
+            return self.pull_one(cts)
+        each = [self.pull_one([None if c is None else c[n] for c in cts]) for n in range(lead)]
+        return [stacked(list(parts)) for parts in zip(*each)]
+
+    def pull_one(self, cts: list[Any]) -> list[Any]:
+        """A result that nothing used has a structural zero."""
+        given = self.given
+        if not any(isinstance(c, Masked) for c in cts):
+            filled = [zero_like(y) if c is None else content(c) for c, y in zip(cts, self.outs)]
+            back = self.word.pullback(self.primals, unflatten(self.form, filled))[1]
+            return [*map(content, given.among(flatten(back)[0]))]
+        pairs = [parted(zero_like(y) if c is None or not is_float(y) else c) for c, y in zip(cts, self.outs)]
+        values, masks = (unflatten(self.form, part) for part in zip(*pairs))
+        _, back, marks = self.word.derived(*MASKED_PULLBACK)(self.primals, values, masks)
+        return given.among([*map(rejoined, flatten(back)[0], flatten(marks)[0])])
+
+
+def parted(tangent: Any) -> tuple[Any, Any]:
+    """Values and mask; what has no mask is a structural zero."""
+    if not isinstance(tangent, Masked):
+        return tangent, np.zeros(np.shape(tangent), bool)[()]
+    return content(tangent.values), content(tangent.mask)
+
+
+def rejoined(values: Any, mask: Any) -> Masked:
+    return Masked(content(values), content(mask))
 
 
 def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
@@ -136,14 +198,14 @@ def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
     if not written:
         return apply_function(KernelWord(base, chain), args)
     result, contents = apply_function(KernelWord(base, (EFFECTS,)), args)
-    for path, content in zip(written, contents, strict=True):
+    for path, values in zip(written, contents, strict=True):
         target: Any = args
         for k in path:
             target = target[k]
         if isinstance(target, Number):
-            store(target, ..., content)
+            store(target, ..., values)
         else:
-            target[...] = content  # raises where a derivative would be lost
+            target[...] = values  # raises where a derivative would be lost
     return result
 
 

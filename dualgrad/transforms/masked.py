@@ -29,13 +29,18 @@ def masked(program: Program, masks: Mapping[Var, Var] | None = None) -> Block:
 
     ``masks`` has the masks of linear parameters that are not numbers everywhere; the block reads them.
     """
-    writing = Masking(program, masks or {})
+    return with_masks(program, masks or {})[0]
+
+
+def with_masks(program: Program, masks: Mapping[Var, Var]) -> tuple[Block, list[Atom]]:
+    """The body with masks, and the masks of the results."""
+    writing = Masking(program, masks)
     b = Builder()
     for v in program.params:
         if v in writing.maybe and v not in writing.masks:
             writing.masks[v] = b.full(TRUE, *b.dims(v), dtype="bool", name=v.name + "_mask")
     writing.block(program.body, b)
-    return b.block
+    return b.block, [writing.of_result(a, b) for a in program.results]
 
 
 def multiplies_zeros(program: Program, unsure: Iterable[Var] = ()) -> bool:
@@ -118,6 +123,13 @@ class Masking(Zeros):
         if isinstance(atom, Const):
             return Const(atom.value != 0, BOOL)
         return self.masks.get(atom, TRUE)
+
+    def of_result(self, atom: Atom, b: Builder) -> Atom:
+        """A result on which no linear parameter has an influence is zero everywhere."""
+        m = self.mask(atom) if isinstance(atom, Const) or atom in self.linear else FALSE
+        if isinstance(atom, Var) and atom.type.rank and isinstance(m, Const):
+            return b.full(m, *b.dims(atom), dtype="bool", name="mask")
+        return m
 
     def fresh(self, v: Var) -> Var:
         found = self.masks[v] = Var(v.name + "_mask", Type("bool", v.type.rank))
