@@ -286,3 +286,21 @@ def test_lists_with_numbers_in_them():
     np.testing.assert_allclose(dg.jvp(f, (x,), (v,))[1], (f(x + 1e-6 * v) - f(x - 1e-6 * v)) / 2e-6, rtol=1e-7)
     np.testing.assert_allclose(dg.jacfwd(f)(x), dg.jacrev(f)(x))
     assert dg.vjp(lambda x: np.array([x[0], x[1]], np.float32), x)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: np.median(x, 1), lambda x: np.quantile(x, [0.2, 0.6], axis=1), lambda x: np.max(x, 1),
+    lambda x: np.sum(x, ()), lambda x: np.squeeze(x[:, None], 1), lambda x: np.sort(x, 0), lambda x: np.cumprod(x, 0), lambda x: np.std(x, 1),
+], ids=lambda f: "")  # fmt: skip
+def test_nothing_along_the_other_axis(call):
+    x = np.zeros((0, 3))
+    y, pullback = dg.vjp(call, x)
+    assert np.shape(y) == np.shape(call(x)) == np.shape(dg.jvp(call, (x,), (x,))[1])
+    assert pullback(y)[0].shape == (0, 3)
+
+
+def test_a_repeated_axis_raises_as_in_numpy():
+    for call in (lambda x: np.flip(x, (0, -2)), lambda x: np.sum(x, (1, 1)), lambda x: np.median(x, (0, 0))):
+        for run in (call, dg.jacfwd(call), dg.jacrev(call)):
+            with pytest.raises(ValueError, match="axis"):
+                run(np.ones((2, 3)))

@@ -62,7 +62,10 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     for a in axes:
         if not -max(rank, 1) <= a < max(rank, 1):
             raise np.exceptions.AxisError(a, rank)
-    return tuple([a % rank for a in axes]) if rank else ()
+    found = tuple([a % rank for a in axes]) if rank else ()
+    if len(found) > 1 and len(set(found)) < len(found):
+        raise ValueError("repeated axis")
+    return found
 
 
 def _inner(axis: Any, rank: int) -> tuple[int, ...]:

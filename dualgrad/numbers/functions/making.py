@@ -53,7 +53,7 @@ def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any =
 def concatenate(arrays: Sequence[Any], axis: int | None = 0, out: Any = None, *, dtype: Any = None) -> Any:
     arrays = [np.ravel(operand(a)) if axis is None else operand(a) for a in arrays]
     shape = np.shape(arrays[0])
-    axis = axis_of(axis or 0, len(shape))
+    axis = axis_of(0 if axis is None else axis, len(shape))
     parts, start = [], 0
     for a in arrays:
         rest = list(np.shape(a))

@@ -162,7 +162,7 @@ def _in_turn(factors: Any) -> list[Any]:
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     x = x if dtype is None else astype(x, dtype)
     x, axis = (np.ravel(x), 0) if axis is None or x.ndim == 0 else (x, axis)
-    rows = np.moveaxis(x, axis, 0)
+    rows = np.moveaxis(x, axis_of(axis, x.ndim), 0)
     found = _running_product(rows)
     if _left_the_range(found, lambda: np.multiply.accumulate(plain(rows))):
         found = np.stack(_in_turn(rows))
@@ -195,9 +195,10 @@ def _cumulative(running: Callable[..., Any], first: float) -> Callable[..., Any]
     def call(
         x: Any, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
     ) -> Any:
+        x = np.atleast_1d(x)
         if axis is None and x.ndim > 1:
             raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
-        axis = axis or 0
+        axis = 0 if axis is None else axis_of(axis, x.ndim)
         found = running(x, axis, dtype)
         start = np.full((*x.shape[:axis], 1, *x.shape[axis:][1:]), first, found.dtype)
         return np.concatenate([start, found], axis) if include_initial else found

@@ -71,7 +71,7 @@ def matrix_transpose(x: Any) -> Any:
 
 @means(np.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
-    rank = x.ndim + np.size(axis)
+    rank = x.ndim + len(axis if isinstance(axis, (tuple, list)) else (axis.__index__(),))
     new = axes_of(axis if np.ndim(axis) == 0 else tuple(axis), rank)
     return x[tuple(None if k in new else ALL for k in range(rank))]
 
@@ -81,7 +81,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     drop = [k for k, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, x.ndim)
     if any(x.shape[k] != 1 for k in drop):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return x[tuple(0 if k in drop else ALL for k in range(x.ndim))] if drop else x
+    return x[(*(0 if k in drop else ALL for k in range(x.ndim)), ...)] if drop else x
 
 
 @means(np.broadcast_to)

@@ -61,29 +61,39 @@ def _interpolated(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any
     value = plain(rows)
     n, rest = len(value), value.shape[1:]
     order = np.argsort(value, axis=0, kind="stable")
-    ranks = np.arange(float(n)).reshape(-1, *(1,) * len(rest)) + np.zeros(rest)
-    ranks[np.isnan(np.take_along_axis(value, order, 0))] = np.nan
-    options = {}
-    if weights is not None:
-        options["weights"] = np.take_along_axis(folded(_along(plain(weights), x, axis), axis)[0], order, 0)
-    place = np.asarray(function(ranks, axis=0, **options))
+    weights = None if weights is None else folded(_along(plain(weights), x, axis), axis)[0]
+    place = np.asarray(_places(function, value, order, weights))
     lead = place.shape[: place.ndim - len(rest)]
     shape = lead + ones if keepdims is not NONE and keepdims else place.shape
     if n == 0:
         return np.full(shape, np.nan, value.dtype)[()]
     low = np.where(np.isnan(place), 0, np.floor(place)).astype(int)
     share = (place - low).astype(value.dtype)[()]
-    columns = np.arange(math.prod(rest)).reshape(rest)
+    columns = np.arange(math.prod(rest))
 
     def entries(rank: Any) -> Any:
-        chosen = np.stack([np.take_along_axis(order, r[None], 0)[0] for r in rank.reshape(math.prod(lead), *rest)])
-        return gather(rows, np.reshape(chosen, rank.shape) * columns.size + columns)
+        row = np.reshape(order, (n, columns.size))[np.reshape(rank, (math.prod(lead), columns.size)), columns]
+        return gather(rows, np.reshape(row * columns.size + columns, rank.shape))
 
     found = entries(low)
     if np.any(share != 0):
         between = found * (1 - share) + entries(low + (share > 0)) * share
         found = np.where(share == 0, found, between) if np.any(share == 0) else between
     return found if np.shape(found) == shape else np.reshape(found, shape)
+
+
+def _places(function: Callable[..., Any], value: Any, order: Any, weights: Any) -> Any:
+    """Where in the sorted entries the function looks, column by column; for all alike if no NaN or weight differs."""
+    n, rest = len(value), value.shape[1:]
+    ranks = np.reshape(np.arange(float(n)), (n, *(1,) * len(rest)))
+    last = np.take_along_axis(value, order[-1:], 0)  # NaN is sorted to the end
+    if weights is None and not np.any(np.isnan(last)):
+        place = np.asarray(function(ranks, axis=0))
+        return np.broadcast_to(place, place.shape[: place.ndim - len(rest)] + rest)
+    ranks = np.where(np.isnan(np.take_along_axis(value, order, 0)), np.nan, ranks)
+    if weights is None:
+        return function(ranks, axis=0)
+    return function(ranks, axis=0, weights=np.take_along_axis(weights, order, 0))
 
 
 def _quantile(function: Callable[..., Any]) -> Callable[..., Any]:
