@@ -290,7 +290,8 @@ def test_lists_with_numbers_in_them():
 
 @pytest.mark.parametrize("call", [
     lambda x: np.median(x, 1), lambda x: np.quantile(x, [0.2, 0.6], axis=1), lambda x: np.max(x, 1),
-    lambda x: np.sum(x, ()), lambda x: np.squeeze(x[:, None], 1), lambda x: np.sort(x, 0), lambda x: np.cumprod(x, 0), lambda x: np.std(x, 1),
+    lambda x: np.sum(x, ()), lambda x: np.squeeze(x[:, None], 1),
+    lambda x: np.sort(x, 0), lambda x: np.cumprod(x, 0), lambda x: np.std(x, 1),
 ], ids=lambda f: "")  # fmt: skip
 def test_nothing_along_the_other_axis(call):
     x = np.zeros((0, 3))
