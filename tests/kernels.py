@@ -865,5 +865,8 @@ def single_precision(s, x):
 @njit
 def mixed_precision(s, x):
     t = math.atan2(s, 1.5 + s) * x[0]
-    s = s ** 2 if s < 1 else 0.5
+    s = s**2 if s < 1 else 0.5
     x[0] = s * t
+
+
+import array_kernels  # noqa: E402, F401  (enters more kernels)

@@ -16,7 +16,7 @@ from random_kernels import EXAMPLE
 from random_kernels import load as random_kernels
 
 from dualgrad.core.check import check
-from dualgrad.core.errors import KernelError
+from dualgrad.core.errors import KernelError, StructureError
 from dualgrad.core.printer import _Printer
 from dualgrad.core.program import Const, If, Let, Type, While
 from dualgrad.core.walk import walk
@@ -41,7 +41,7 @@ def source(program, fold=False):
 
 
 def compiled(program, fold=False):
-    names = {"np": np, "math": math}
+    names = {"np": np, "math": math, "StructureError": StructureError}
     exec(source(program, fold), names)
     return names[program.name]
 

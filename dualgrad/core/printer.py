@@ -138,6 +138,12 @@ class _Printer:
                 self.branch(statement)
 
     def let(self, let: Let, block: Block, k: int) -> None:
+        if let.word.name == "checked":
+            value, ok = map(self.atom, let.args)
+            self.line(f"if not {bracket(ok, 5)}:")
+            self.line(f"    raise {let.params['error']}({let.params['message']!r})")
+            self.line(f"{self.name(let.target)} = {value.source}")
+            return
         text = self.expression(let)
         if self.uses[let.target] == 1 and self.foldable(let, text, block, k):
             self.texts[let.target] = text

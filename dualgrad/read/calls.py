@@ -16,6 +16,8 @@ from dualgrad import rules  # noqa: F401  (fills the table)
 from dualgrad.core.program import Atom, Const, Type, const
 from dualgrad.core.words import WORDS
 
+from .arguments import Given, arguments
+from .products import FUNCTIONS, METHODS
 from .values import Array, Static, Value, wrap
 
 LIBRARIES = ("numpy", "scipy", "numba")
@@ -43,12 +45,17 @@ def read_call(r: Any, node: Any) -> Value:
             r.source.fence(node, "Starred")
     base = r.value(node.func.value) if isinstance(node.func, ast.Attribute) else None
     if isinstance(base, Array):
-        return copied(r, node, base) if node.func.attr == "copy" else r.source.refuse(node, "call")
+        if node.func.attr not in METHODS:
+            r.source.refuse(node, "call")
+        call = ast.Call(node.func, [Given(base, node.func.value), *node.args], node.keywords)
+        return METHODS[node.func.attr](r, ast.copy_location(call, node))
     value = r.value(node.func)
     function = value.object if isinstance(value, Static) else None
     if isinstance(function, Hashable):
         if function in HANDLERS:
             return HANDLERS[function](r, node)
+        if function in FUNCTIONS:
+            return FUNCTIONS[function](r, node)
         if function in scalar_words():
             return word(r, node, scalar_words()[function])
     if hasattr(function, "__dualgrad_program__") or hasattr(function, "py_func") or is_user_function(function):
@@ -58,31 +65,44 @@ def read_call(r: Any, node: Any) -> Value:
     r.source.refuse(node, "call")
 
 
+def attribute(r: Any, node: ast.Attribute, base: Array) -> Value:
+    """An attribute of an array."""
+    name = node.attr
+    if name in ("shape", "size"):
+        return r.shape(base) if name == "shape" else r.fold("mul", r.shape(base))
+    if name in ("T", "ndim"):
+        return r.transposed(base) if name == "T" else const(len(base.axes))
+    return Static(np.dtype(base.type.dtype)) if name == "dtype" else r.source.refuse(node, "attribute")
+
+
 def is_user_function(function: Any) -> bool:
     return isinstance(function, FunctionType) and function.__module__.partition(".")[0] not in LIBRARIES
 
 
-def arguments(r: Any, node: ast.Call, names: str) -> dict[str, ast.expr]:
-    """The call's arguments by name (a name with ``?`` may be missing)."""
-    wanted = names.replace("?", "").split()
-    given = {**dict(zip(wanted, node.args, strict=False)), **{str(k.arg): k.value for k in node.keywords}}
-    needed = {n for n in names.split() if not n.endswith("?")}
-    if len(node.args) > len(wanted) or not needed <= set(given) <= set(wanted):
-        r.source.refuse(node, "call arguments", reason=f"those known are {', '.join(wanted)}")
-    return {name: given[name] for name in wanted if name in given}
-
-
-def word(r: Any, node: ast.Call, name: str) -> Atom:
-    return r.apply(node, name, *map(r.atom, arguments(r, node, " ".join(WORDS[name].rule.args)).values()))
+def word(r: Any, node: ast.Call, name: str) -> Value:
+    """A function that is one word, of numbers or entry by entry."""
+    given = arguments(r, node, " ".join(WORDS[name].rule.args))
+    return r.elementwise(node, name, *r.operands(*given.values()))
 
 
 def to_integer(r: Any, node: ast.Call, name: str) -> Atom:
-    return r.cast(word(r, node, name), "int64")
+    return r.cast(r.apply(node, name, r.atom(arguments(r, node, "x")["x"])), "int64")
 
 
-def extreme(r: Any, node: ast.Call, name: str) -> Atom:
+def rounded(r: Any, node: ast.Call) -> Value:
+    """``np.round`` to whole numbers."""
+    return r.elementwise(node, "rint", *r.operands(arguments(r, node, "x")["x"]))
+
+
+def extreme(r: Any, node: ast.Call, name: str) -> Value:
+    """Python's ``max`` and ``min``."""
+    if len(node.args) == 1 and not node.keywords:
+        value = r.value(node.args[0])
+        call = ast.copy_location(ast.Call(node.func, [Given(value, node.args[0])], []), node)
+        if isinstance(value, Array):
+            return FUNCTIONS[np.max if name == "maximum" else np.min](r, call)
     if len(node.args) < 2 or node.keywords:
-        r.source.refuse(node, "call arguments", reason="two numbers or more are known")
+        r.source.refuse(node, "call arguments", reason="two numbers or more, or an array, are known")
     return r.fold(name, [r.atom(n) for n in node.args])
 
 
@@ -111,44 +131,6 @@ def length(r: Any, node: ast.Call) -> Atom:
     return r.shape(value)[0] if isinstance(value, Array) else r.source.refuse(node.args[0], "no array")
 
 
-def copy(r: Any, node: ast.Call) -> Array:
-    return copied(r, node, r.value(arguments(r, node, "a")["a"]))
-
-
-def copied(r: Any, node: ast.Call, array: Value) -> Array:
-    if not isinstance(array, Array) or array.prefix:
-        r.source.refuse(node, "part")
-    return Array(r.b.copy(array.var))
-
-
-def buffer(r: Any, node: ast.Call, fill: float | None, like: bool) -> Array:
-    """``np.zeros(shape, dtype)`` and its relatives; ``fill`` is None where it is an argument."""
-    given = arguments(r, node, "shape dtype?" if fill is not None else "shape fill_value dtype?")
-    model = r.value(given["shape"])
-    value = r.atom(given["fill_value"]) if fill is None else const(fill)
-    if like and isinstance(model, Array):
-        shape, dtype = r.shape(model), np.dtype(model.type.dtype)
-    else:
-        shape, dtype = model if type(model) is tuple else (model,), np.dtype(value.type.dtype)
-    if "dtype" in given:
-        dtype = np.dtype(getattr(r.value(given["dtype"]), "object", object))
-    if not shape or dtype.hasobject:
-        r.source.refuse(node, "call arguments", reason="shape and dtype have to be known, and of one dimension or more")
-    return Array(r.b.full(r.cast(value, dtype.name), *(r.number(node, n) for n in shape), dtype=dtype.name))
-
-
-def vector(r: Any, node: Any) -> Array:
-    """``np.array([a, b, c])`` of numbers."""
-    if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], (ast.List, ast.Tuple)):
-        r.source.refuse(node, "call arguments", reason="a list of numbers is known")
-    atoms = [r.atom(n) for n in node.args[0].elts]
-    dtype = np.result_type(*(a.type.dtype for a in atoms)).name
-    array = r.b.full(r.cast(const(0), dtype), const(len(atoms)), dtype=dtype)
-    for k, a in enumerate(atoms):
-        r.b.store(array, (const(k),), r.cast(a, dtype))
-    return Array(array)
-
-
 def kernel(r: Any, node: ast.Call, function: Any) -> Value:
     """Another kernel, with all of its arguments."""
     args, keywords = [r.value(n) for n in node.args], {str(k.arg): r.value(k.value) for k in node.keywords}
@@ -163,12 +145,8 @@ def kernel(r: Any, node: ast.Call, function: Any) -> Value:
 
 HANDLERS: dict[Any, Callable[[Any, ast.Call], Value]] = {
     np.real: partial(part, which="real"), np.imag: partial(part, which="imag"), np.angle: angle, complex: of_parts,
-    len: length, np.copy: copy, np.array: vector,
+    len: length, np.round: rounded,
     max: partial(extreme, name="maximum"), min: partial(extreme, name="minimum"),
     math.floor: partial(to_integer, name="floor"), math.ceil: partial(to_integer, name="ceil"),
     math.trunc: partial(to_integer, name="trunc"), round: partial(to_integer, name="rint"),
-    np.full: partial(buffer, fill=None, like=False), np.full_like: partial(buffer, fill=None, like=True),
-    np.zeros: partial(buffer, fill=0.0, like=False), np.zeros_like: partial(buffer, fill=0.0, like=True),
-    np.empty: partial(buffer, fill=0.0, like=False), np.empty_like: partial(buffer, fill=0.0, like=True),
-    np.ones: partial(buffer, fill=1.0, like=False), np.ones_like: partial(buffer, fill=1.0, like=True),
 }  # fmt: skip

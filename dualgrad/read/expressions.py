@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from dualgrad.core.build import Builder
-from dualgrad.core.program import BOOL, Atom, Const, If, Let, Statement, Type, Var, const, zero
+from dualgrad.core.program import BOOL, Atom, Const, If, Let, Statement, Store, Type, Var, const, zero
 from dualgrad.core.words import WORDS
 
-from .calls import read_call
+from .arguments import Given
+from .calls import attribute, read_call
+from .elements import Wholes
+from .products import matmul
 from .source import Source
-from .values import Array, Bound, Static, Unclear, Value, cast_literal, is_number, leaves, unified, wrap
+from .values import Array, Bound, ReadAgain, Static, Unclear, Value, cast_literal, is_number, leaves, unified, wrap
 
 BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power", ast.FloorDiv: "floordiv",
@@ -42,7 +44,7 @@ HARMLESS = (
 )  # fmt: skip
 
 
-class Expressions:
+class Expressions(Wholes):
     """The state of reading one function, and its expressions."""
 
     source: Source
@@ -53,16 +55,16 @@ class Expressions:
         self.env: dict[str, Bound] = {}
         self.b = Builder()
         self.inits: dict[Var, Const] = {}  # what the program binds first
-        self.own: set[Var] = set()  # variables of the loop at hand for names that mean one array or another
-
-    @contextmanager
-    def into(self, block: list[Statement]) -> Iterator[None]:
-        """Emit into another block."""
-        outer, self.b.block = self.b.block, block
-        try:
-            yield
-        finally:
-            self.b.block = outer
+        self.head: list[Statement] = []
+        self.dims: dict[Var, tuple[Atom, ...]] = {}
+        self.fresh_arrays: set[Any] = set()  # made by the kernel itself
+        self.arguments: set[Any] = set()  # given to it
+        # What `meeting` knows of buffers: what they stand for, who fills them, what must not be written.
+        self.origins: dict[Any, list[tuple[Any, bool]]] = {}
+        self.own_stores: dict[int, Store] = {}
+        self.guards: dict[Any, tuple[Any, ...]] = {}
+        self.pending: list[Var] = []
+        self.wanted: set[Any] = set()  # where a name has to get one meaning
 
     def apart(self, read: Callable[[], Any]) -> tuple[Any, list[Statement]]:
         """What is read, and the statements it takes, in a block of their own."""
@@ -84,25 +86,33 @@ class Expressions:
         if is_number(value):
             return value
         if isinstance(value, Array):
-            self.source.refuse(node, "array")
+            return self.load(value) if not value.axes else self.source.refuse(node, "array")
         thing = value.object if isinstance(value, Static) else value
         if isinstance(thing, np.ndarray):
             self.source.refuse(node, "global array")
         self.source.refuse(node, "no number", kind=type(thing).__name__)
 
     def value_Constant(self, node: ast.Constant) -> Value:
+        if node.value is None or node.value is ...:
+            return None if node.value is None else Static(node.value)
         return const(node.value) if type(node.value) in (bool, int, float, complex) else self.source.fence(node)
+
+    def value_Given(self, node: Given) -> Value:
+        return node.given
 
     def value_Name(self, node: ast.Name) -> Value:
         bound = self.env.get(node.id)
         if bound is None:
             return self.source.refuse(node, "unbound") if node.id in self.local else wrap(self.source.lookup(node))
         if isinstance(bound.value, Unclear):
+            if bound.value.places - self.wanted:
+                self.wanted.update(bound.value.places)
+                raise ReadAgain
             self.source.refuse(node, "unclear")
         for leaf in () if bound.sure else leaves(bound.value):
             if isinstance(leaf, Var):
                 self.start_at_zero(leaf)
-            elif not isinstance(leaf, Array) or leaf.prefix or not self.is_made(leaf):
+            elif not isinstance(leaf, Array) or not self.is_made(leaf):
                 self.source.refuse(node, "unsure")
         return bound.value
 
@@ -119,15 +129,13 @@ class Expressions:
 
     def value_Attribute(self, node: ast.Attribute) -> Value:
         base, name = self.value(node.value), node.attr
-        if isinstance(base, Static) and hasattr(base.object, name):
-            return wrap(getattr(base.object, name))
+        if isinstance(base, Array):
+            return attribute(self, node, base)
         if name in ("real", "imag") and is_number(base):
             return self.part_of(base, name)
-        if not isinstance(base, Array) or name not in ("shape", "size", "ndim", "dtype"):
+        if not isinstance(base, Static) or not hasattr(base.object, name):
             self.source.refuse(node, "attribute")
-        if name in ("shape", "size"):
-            return self.shape(base) if name == "shape" else self.fold("mul", self.shape(base))
-        return const(base.type.rank) if name == "ndim" else Static(np.dtype(base.type.dtype))
+        return wrap(getattr(base.object, name))
 
     def part_of(self, z: Atom, which: str) -> Atom:
         """The real or imaginary part of a number."""
@@ -135,45 +143,20 @@ class Expressions:
             return self.b.part(z, Const(which, Type("shape", -1)))
         return z if which == "real" else zero(z.type)
 
-    def shape(self, array: Array) -> tuple[Atom, ...]:
-        return tuple(self.b.shape(array.var, axis=len(array.prefix) + k) for k in range(array.type.rank))
-
     def value_Subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
         if type(base) is not tuple:
-            return self.part(self.element(node, base))
+            place = self.element(node, base)
+            return place if place.axes else self.load(place)
+        if isinstance(node.slice, ast.Slice):
+            ends = [e and self.value(e) for e in (node.slice.lower, node.slice.upper, node.slice.step)]
+            if any(e is not None and not isinstance(e, Const) for e in ends):
+                self.source.refuse(node, "tuple index")
+            return base[slice(*(e and e.value for e in ends))]
         k = self.value(node.slice)
         if not isinstance(k, Const) or not -len(base) <= k.value < len(base):
             self.source.refuse(node, "tuple index")
         return base[k.value]
-
-    def part(self, place: Array) -> Value:
-        """An element, or the part of an array that a few indices leave."""
-        return Array(place.var, tuple(map(self.stable, place.prefix))) if place.type.rank else self.load(place)
-
-    def element(self, node: ast.Subscript, base: Value) -> Array:
-        """The place that a subscript names."""
-        if not isinstance(base, Array):
-            self.source.refuse(node.value, "no array") if is_number(base) else self.number(node.value, base)
-        nodes = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        index = [leaf for n in nodes for leaf in leaves(self.value(n))]
-        for k, atom in enumerate(index):
-            if not is_number(atom) or "int" not in atom.type.dtype:
-                self.source.refuse(node, "index")
-            if isinstance(atom, Const) and atom.value < 0:
-                index[k] = self.b.sub(self.b.shape(base.var, axis=len(base.prefix) + k), const(-atom.value))
-        if len(index) > base.type.rank:
-            self.source.refuse(node, "indices", rank=base.type.rank)
-        return Array(base.var, base.prefix + tuple(index))
-
-    def load(self, place: Array) -> Atom:
-        """An element; integers are numba's 64 bits wide."""
-        found = self.b.load(place.var, *place.prefix)
-        return self.cast(found, "int64") if "int" in found.type.dtype else found
-
-    def stable(self, value: Value) -> Value:
-        """The value that a variable has now, whatever happens to it later."""
-        return self.b.move(value) if isinstance(value, Var) else value
 
     # Operators
 
@@ -191,31 +174,36 @@ class Expressions:
         """``a word b word c …``"""
         return reduce(lambda a, b: self.b.emit(WORDS[name], a, b), args)
 
-    def cast(self, atom: Atom, dtype: str) -> Atom:
-        if atom.type.dtype == dtype:
-            return atom
-        if isinstance(atom, Const):
-            return cast_literal(atom, dtype)
-        return self.b.ne(atom, const(0)) if dtype == "bool" else self.b.cast(atom, dtype=dtype)
+    def value_BinOp(self, node: ast.BinOp) -> Value:
+        if isinstance(node.op, ast.MatMult):
+            return matmul(self, node, *self.operands(node.left, node.right))
+        return self.binary(node, node.op, *self.operands(node.left, node.right))
 
-    def value_BinOp(self, node: ast.BinOp) -> Atom:
-        return self.binary(node, node.op, self.atom(node.left), self.atom(node.right))
-
-    def binary(self, node: ast.AST, op: ast.operator, a: Atom, b: Atom) -> Atom:
+    def binary(self, node: ast.AST, op: ast.operator, a: Value, b: Value) -> Value:
         logic = a.type.dtype == b.type.dtype == "bool" and LOGIC.get(type(op))
         name = logic or BINARY.get(type(op))
-        return self.apply(node, name, a, b) if name else self.source.refuse(node, "operator", kind=type(op).__name__)
+        if not name:
+            self.source.refuse(node, "operator", kind=type(op).__name__)
+        return self.elementwise(node, name, a, b)
 
-    def value_UnaryOp(self, node: ast.UnaryOp) -> Atom:
+    def value_UnaryOp(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
             a = self.truth(node.operand)
             return const(not a.value) if isinstance(a, Const) else self.b.not_(a)
-        a = self.atom(node.operand)
-        if isinstance(node.op, ast.Invert):
-            return self.b.not_(a) if a.type == BOOL else self.source.refuse(node, "operator", kind="~")
-        return self.b.neg(a) if isinstance(node.op, ast.USub) else a
+        (a,) = self.operands(node.operand)
+        if isinstance(node.op, ast.Invert) and a.type.dtype != "bool":
+            self.source.refuse(node, "operator", kind="~")
+        if isinstance(node.op, ast.UAdd):
+            return a
+        name = "not_" if isinstance(node.op, ast.Invert) else "neg"
+        return self.elementwise(node, name, a) if isinstance(a, Array) else self.b.emit(WORDS[name], a)
 
-    def value_Compare(self, node: ast.Compare) -> Atom:
+    def value_Compare(self, node: ast.Compare) -> Value:
+        if len(node.ops) == 1 and type(node.ops[0]) in COMPARE:
+            a, b = self.operands(node.left, node.comparators[0])
+            if isinstance(a, Array) or isinstance(b, Array):
+                return self.elementwise(node, COMPARE[type(node.ops[0])].__name__, a, b)
+            return self.compared(node, node.ops[0], a, b)
         left, result = self.atom(node.left), None
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             if type(op) not in COMPARE:
@@ -224,13 +212,17 @@ class Expressions:
             def step(op: ast.cmpop = op, right_node: ast.expr = right_node) -> Atom:
                 nonlocal left
                 first, left = left, self.atom(right_node)
-                if isinstance(first, Const) and isinstance(left, Const):
-                    return const(bool(COMPARE[type(op)](first.value, left.value)))
-                return self.apply(node, COMPARE[type(op)].__name__, first, left)
+                return self.compared(node, op, first, left)
 
             result = step() if result is None else self.both(True, result, step)
         assert result is not None
         return result
+
+    def compared(self, node: ast.AST, op: ast.cmpop, a: Atom, b: Atom) -> Atom:
+        """Numbers compared; literals here and now."""
+        if isinstance(a, Const) and isinstance(b, Const):
+            return const(bool(COMPARE[type(op)](a.value, b.value)))
+        return self.apply(node, COMPARE[type(op)].__name__, a, b)
 
     def truth(self, node: ast.expr) -> Atom:
         """An expression used as a condition."""
@@ -271,8 +263,15 @@ class Expressions:
         test = self.truth(node.test)
         if isinstance(test, Const):
             return self.value(node.body if test.value else node.orelse)
-        a, then = self.apart(lambda: self.atom(node.body))
-        b, orelse = self.apart(lambda: self.atom(node.orelse))
+        a, then = self.apart(lambda: self.settled(self.value(node.body)))
+        b, orelse = self.apart(lambda: self.settled(self.value(node.orelse)))
+        if isinstance(a, Array) and isinstance(b, Array) and len(a.axes) == len(b.axes):
+            self.path_names = (self.env, self.env)
+            found = self.meet_of_branches("chosen", (Bound(a), then), (Bound(b), orelse))
+            self.b.block.append(If(test, then, orelse, [], self.b.line))
+            self.measure_pending()
+            return found
+        a, b = self.number(node.body, a), self.number(node.orelse, b)
         found = unified(a.type, b.type)
         if not then and not orelse:
             return self.b.where(test, self.cast(a, found.dtype), self.cast(b, found.dtype))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from dualgrad.core.program import Const, Let, Program, Statement, Store, Var
+from dualgrad.core.program import Atom, Const, Let, Program, Statement, Store, Var
 from dualgrad.core.walk import walk
 from dualgrad.core.words import WORDS
 from dualgrad.transforms.ssa import ssa
@@ -13,7 +13,7 @@ from dualgrad.transforms.ssa import ssa
 from .jumps import RESULT, ends, is_none, without_jumps
 from .source import Source
 from .statements import Statements
-from .values import ArgType, Array, Read, Value, as_value, is_number, leaves, mapped, wrap
+from .values import ArgType, Array, Read, ReadAgain, Value, as_value, is_number, leaves, mapped, wrap
 
 
 def read_kernel(f: Any, argtypes: list[ArgType]) -> Read:
@@ -32,7 +32,14 @@ def read_kernel(f: Any, argtypes: list[ArgType]) -> Read:
     KernelError
         Where the function uses what cannot be differentiated, with the user's line.
     """
-    return Reader(Source(f)).read(list(argtypes))
+    wanted: set[Any] = set()
+    while True:
+        reader = Reader(Source(f))
+        reader.wanted = wanted
+        try:
+            return reader.read(list(argtypes))
+        except ReadAgain:
+            continue
 
 
 class Reader(Statements):
@@ -45,6 +52,9 @@ class Reader(Statements):
         self.sources: dict[Any, Source] = {}
         if caller is not None:
             self.inlined, self.b, self.inits, self.sources = True, caller.b, caller.inits, caller.sources
+            self.caller, self.head, self.dims, self.fresh_arrays = caller, caller.head, caller.dims, caller.fresh_arrays
+            self.origins, self.own_stores, self.guards = caller.origins, caller.own_stores, caller.guards
+            self.wanted, self.arguments = caller.wanted, caller.arguments
             self.active += caller.active
         self.body = without_jumps(source.tree)
         names = (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.Name))
@@ -58,12 +68,20 @@ class Reader(Statements):
         argtypes = argtypes + [wrap(d) for d in defaults[len(defaults) - missing :]]
         params = tuple(parameter(name, t) for name, t in zip(names, argtypes, strict=True))
         variables = [v for v in leaves(params) if isinstance(v, Var)]
-        result = mapped(lambda v: v.var if isinstance(v, Array) else v, self.run([mapped(as_value, p) for p in params]))
+        self.arguments.update(variables)
+        found = self.run([mapped(as_value, p) for p in params])
+        result = mapped(lambda v: self.owned(v).var if isinstance(v, Array) else v, found)
+        self.check_writes(self.b.block)
         stored = written(self.b.block)
         writes = tuple(k for k, v in enumerate(variables) if v in stored)
         results = leaves(result) if result is not None else [variables[k] for k in writes]
         inits: list[Statement] = [Let(v, WORDS["move"], (zero,)) for v, zero in self.inits.items()]
-        return Read(Program(self.source.name, variables, inits + self.b.block, results), params, result, writes)
+        body = inits + self.head + self.b.block
+        return Read(Program(self.source.name, variables, body, results), params, result, writes)
+
+    def owned(self, array: Array) -> Array:
+        """An array as a result: a view becomes an array of its own."""
+        return array if array.is_memory and array.is_whole else self.fresh(array)
 
     def run(self, args: list[Value]) -> Value:
         """Emit the body for these arguments; what it returns."""
@@ -79,7 +97,7 @@ class Reader(Statements):
             self.source.refuse(tree, "some paths")
         value = self.value_Name(ast.copy_location(ast.Name(RESULT), valued[-1]))
         for leaf in leaves(value):
-            if not is_number(leaf) and (not isinstance(leaf, Array) or leaf.prefix and not self.inlined):
+            if not is_number(leaf) and not isinstance(leaf, Array):
                 self.source.refuse(valued[-1].value or tree, "result")
         return value
 
@@ -99,13 +117,24 @@ class Reader(Statements):
         """Copy a program here; its parameters become names of the arguments."""
         copy = ssa(read.program)
         params, results = iter(copy.params), iter(copy.results)
-        for param, arg in zip(leaves(read.params), leaves(tuple(args)), strict=True):
-            if isinstance(arg, Array) and arg.prefix:
-                self.source.refuse(node, "part")
+        parts = []  # the callee sees whole arrays: a part is copied in, and out again if it was written
+        for k, (param, arg) in enumerate(zip(leaves(read.params), leaves(tuple(args)), strict=True)):
+            if isinstance(arg, Array) and not (arg.is_memory and arg.is_whole):
+                new = self.fresh(arg)
+                parts += [(arg, new)] if k in read.writes else []
+                arg = new
             if isinstance(param, Var):
                 self.b.bind(next(params), arg.var if isinstance(arg, Array) else arg)
         self.b.block += copy.body
-        return mapped(lambda _: as_value(next(results)), read.result)
+        for arg, new in parts:
+            self.assign_into(node, arg, new)
+        return mapped(lambda _: self.spliced(next(results)), read.result)
+
+    def spliced(self, atom: Atom) -> Value:
+        """A result of another program; the lengths of an array are known from here on."""
+        if isinstance(atom, Var) and atom.type.rank:
+            self.dims[atom] = tuple(self.b.dims(atom))
+        return as_value(atom)
 
 
 def written(block: list[Statement]) -> set[Any]:

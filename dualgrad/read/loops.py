@@ -42,10 +42,16 @@ def turns(r: Expressions, node: Any) -> Turns:
         parts = [from_zero(r, turns(r, n)) for n in args]
         count = r.fold("minimum", [c for c, _ in parts])
         return Turns(const(0), count, const(1), lambda k: tuple(element(k) for _, element in parts))
-    array = r.value(node)
+    array = r.settled(r.value(node))
     if not isinstance(array, Array):
         r.source.refuse(node, "loop")
-    return Turns(const(0), r.shape(array)[0], const(1), lambda k: r.part(Array(array.var, (*array.prefix, k))))
+    return Turns(const(0), r.shape(array)[0], const(1), lambda k: row(r, array, k))
+
+
+def row(r: Expressions, array: Array, k: Atom) -> Value:
+    """What a loop over an array gets in turn k."""
+    part = r.part(array, [k, *[None] * (len(array.axes) - 1)])
+    return part if part.axes else r.load(part)
 
 
 def from_zero(r: Expressions, run: Turns) -> tuple[Atom, Callable[[Atom], Value]]:

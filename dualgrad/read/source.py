@@ -31,7 +31,6 @@ SYNTAX = {
     "FunctionDef": "a nested function | define the function beside the kernel and decorate it with @njit",
     "Starred": "a star argument | write the arguments out",
     "kwonly": "a keyword-only argument | make it an ordinary argument",
-    "Slice": "a slice of an array | write the loop over its elements",
 }
 
 # Everything else that is refused: what | why | what to do.  {code} is the user's expression.
@@ -47,19 +46,32 @@ REFUSED = {
     " | make it before the loop or branch",
     "unclear": "{code} may mean different things here | paths that meet (branches, turns of a loop) bind it to several"
     " arrays | use one array and store into it, or give each its own name",
-    "array": "{code} is an array in an expression of numbers | expressions of whole arrays are not read yet"
-    " | write the loop over its elements",
+    "array": "{code} is an array where a number is needed | {programs} | take an element or a sum",
     "global array": "{code} is a global array | numba freezes it, with its derivative | pass it as an argument",
     "no number": "{code} ({kind}) is used as a number | {programs} | use numbers and arrays",
     "no array": "{code} is indexed, but is not an array | {programs} | pass it as an array",
-    "row store": "{code}, a part of an array, is assigned as a whole | {programs} | write the loop over its elements",
     "tuple index": "a tuple is indexed by what is not known in advance | its parts are variables | use an array",
-    "index": "fancy indexing cannot be differentiated in a kernel | an index has to be an integer"
-    " | write the loop over the indices",
+    "index": "fancy indexing cannot be differentiated in a kernel | an index is an integer, a slice, ... or None"
+    " | write the loop over the indices, or np.where(mask, a, b) for a mask",
+    "step": "the step of a slice is not known in advance | whether it goes up or down decides where it ends"
+    " | write a literal step, or the loop",
+    "lengths": "{code} brings together arrays of {a} and {b} entries | shapes are broadcast as in NumPy"
+    " | check the shapes",
+    "store": "{code} is assigned, but is not in memory | it is a part of an expression | give the array a name first",
+    "store rank": "an array of {a} dimensions is stored into a part of {b} | shapes are broadcast as in NumPy"
+    " | store it row by row, or reshape it",
+    "overlap": "{code} is updated in place by what overlaps it | numba and NumPy do different things here"
+    " | write a = a + b, or use a copy",
+    "rebound": "the array {array} is written in place, and the name may mean another array here"
+    " | a loop or branch bound it anew, or it may be a view (reshape, ravel): what changes depends on the path"
+    " | copy the array when it gets this name: {array} = {array}.copy()",
+    "rank": "{code} has to have {rank} dimensions here | {programs} | reshape it",
+    "no matrix": "{code} is no product of vectors and matrices | one or two dimensions are known | write the loops",
+    "dtype": "the dtype {code} is not known in a kernel | it has to be a NumPy dtype | write np.float64 or the like",
     "indices": "{code} has too many indices | the array's rank is {rank} | leave some out",
     "unpack": "{code} is assigned what is no tuple of that length | {programs} | assign one by one, with indices",
     "attribute": "{code} is not known in a kernel | {programs}"
-    " | use indices, .shape, .size, .ndim and .copy(), of numbers .real and .imag",
+    " | use indices, .shape, .size, .ndim, .T and .sum() of arrays, .real and .imag",
     "operator": "the operator {kind} cannot be differentiated in a kernel | {programs} | write it in other words",
     "complex": "{name} of complex numbers is not read in kernels | they have no order | use .real, .imag or abs(z)",
     "choice": "the value of {code} is not a truth value | it chooses between numbers | write a if c else b",
@@ -67,7 +79,6 @@ REFUSED = {
     "call": "{function}(...) cannot be differentiated in a kernel | it is no word, no buffer, and no other kernel"
     " | write it as a loop, or as an @njit function of its own",
     "call arguments": "these arguments of {function} are not read in kernels | {reason} | write it in other words",
-    "part": "{function} is given a part of an array | it takes whole arrays | copy the part by a loop",
     "recursion": "{function} calls itself | a program has no calls | write the recursion as a loop",
     "some paths": "some paths of {name} return a value and some return nothing | the result must have one structure"
     " | return a value on every path",

@@ -10,30 +10,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Let, Statement, Store, Var, While, const
+from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Statement, Store, Var, While, const
 from dualgrad.core.walk import walk
-from dualgrad.core.words import WORDS
 
-from .expressions import Expressions
 from .loops import Turns, from_zero, turns
-from .values import Array, Bound, Static, Unclear, Value, is_number, mapped, unified
-
-Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
-
-
-def at_once(moves: list[Statement]) -> list[Statement]:
-    """Moves of which none sees the effect of another: arrays first get names of their own."""
-    between = {s.target: Var(s.target.name, s.target.type) for s in moves if isinstance(s, Let) and s.target.type.rank}
-    first = [replace(s, target=between[s.target]) for s in moves if isinstance(s, Let) and s.target in between]
-    rest = [s for s in moves if not (isinstance(s, Let) and s.target in between)]
-    return [*first, *rest, *(Let(v, WORDS["move"], (w,)) for v, w in between.items())]
+from .meeting import Loop, Meeting, at_once
+from .values import Array, Bound, Static, Value, mapped, unified
 
 
-class Statements(Expressions):
+class Statements(Meeting):
     """The statements of one function."""
 
     def block(self, body: list[ast.stmt]) -> None:
@@ -54,6 +42,7 @@ class Statements(Expressions):
 
     def read_Assign(self, s: ast.Assign) -> None:
         value = self.value(s.value)
+        value = self.settled(value) if len(s.targets) > 1 else value
         for target in s.targets:
             self.assign(target, value)
 
@@ -62,36 +51,38 @@ class Statements(Expressions):
             self.assign(s.target, self.value(s.value))
 
     def read_AugAssign(self, s: ast.AugAssign) -> None:
-        if isinstance(s.target, ast.Subscript):
-            self.update(s, s.target)
-        else:
-            self.assign(s.target, self.binary(s, s.op, self.atom(s.target), self.atom(s.value)))
+        old = self.place(s.target) if isinstance(s.target, ast.Subscript) else self.value(s.target)
+        if isinstance(old, Array):
+            return self.update(s, old)
+        self.assign(s.target, self.binary(s, s.op, old, *self.operands(s.value)))
 
-    def update(self, s: ast.AugAssign, target: ast.Subscript) -> None:
+    def update(self, s: ast.AugAssign, place: Array) -> None:
         """``a[i] += v`` accumulates; every other update loads, operates and stores."""
-        place, (value, block) = self.place(target), self.apart(lambda: self.atom(s.value))
+        if place.axes:
+            (value,) = self.operands(s.value)
+            return self.update_into(s, place, value)
+        value, block = self.apart(lambda: self.atom(s.value))
         dtype = place.type.dtype
         value_stores = any(isinstance(t, Store) for t in walk(block))
         if isinstance(s.op, (ast.Add, ast.Sub)) and not value_stores and unified(place.type, value.type).dtype == dtype:
             self.b.block += block
             value = self.b.neg(value) if isinstance(s.op, ast.Sub) else value
-            self.b.store(place.var, place.prefix, self.cast(value, dtype), accumulate=True)
+            self.put(place, (), value, accumulate=True)
         else:
             old = self.load(place)
             self.b.block += block
-            self.b.store(place.var, place.prefix, self.cast(self.binary(s, s.op, old, value), dtype))
+            self.put(place, (), self.binary(s, s.op, old, value))
 
     def place(self, target: ast.Subscript) -> Array:
-        """The element that a store writes."""
+        """The part of an array that a store writes."""
         place = self.element(target, self.value(target.value))
-        return self.source.refuse(target, "row store") if place.type.rank else place
+        return place if place.is_memory else self.source.refuse(target, "store")
 
     def assign(self, target: ast.expr, value: Value) -> None:
         if isinstance(target, ast.Name):
             self.env[target.id] = Bound(self.bind(target, target.id.strip("."), value))
         elif isinstance(target, ast.Subscript):
-            place = self.place(target)
-            self.b.store(place.var, place.prefix, self.cast(self.number(target, value), place.type.dtype))
+            self.assign_into(target, self.place(target), value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             if type(value) is not tuple or len(value) != len(target.elts):
                 self.source.refuse(target, "unpack")
@@ -104,10 +95,12 @@ class Statements(Expressions):
         """What a name means after it is bound to a value: numbers are copied, arrays are not."""
         if type(value) is tuple:
             return tuple(self.bind(node, f"{name}_{k}", part) for k, part in enumerate(value))
-        made = value.var if isinstance(value, Array) else value
+        if isinstance(value, Array):
+            value = self.stable(value)
+        made = value.source if isinstance(value, Array) else value
         if isinstance(made, Var) and made.name == "t":
             made.name = name  # a temporary gets the name that it was made for
-        if isinstance(value, (Array, Static)):
+        if value is None or isinstance(value, (Array, Static)):
             return value
         atom = self.number(node, value)
         var = Var(name, atom.type)
@@ -126,69 +119,35 @@ class Statements(Expressions):
             _, block = self.apart(partial(self.block, body))
             paths.append((self.env, block))
         (a, then), (b, orelse) = paths
+        self.path_names = (a, b)
         self.env = {name: Bound(bound.value, False) for name, bound in {**a, **b}.items()}
         for name in [name for name in a if name in b]:  # a set would be in another order in each process
-            value = self.meet(name, (a[name], then), (b[name], orelse))
+            value = self.meet(name, s.lineno, (a[name], then), (b[name], orelse))
             self.env[name] = Bound(value, a[name].sure and b[name].sure)
         if then or orelse:
             self.b.block.append(If(test, then, orelse, [], s.lineno))
+        self.measure_pending()
 
-    def turn(self, body: Callable[[], None]) -> list[Statement]:
+    def turn(self, line: int, body: Callable[[], None]) -> list[Statement]:
         """Read a loop's body until names mean the same at its end and at its start."""
-        own: set[Var] = set()
+        loop = Loop()
         while True:
             before = self.env
             self.env = dict(before)
             _, block = self.apart(body)
-            self.own = own
-            new = {n: Bound(self.lasting(x.value), False) for n, x in self.env.items() if n not in before}
-            end: list[Statement] = []  # names of arrays are exchanged all at once, when the turn is over
-            meets = {name: self.meet(name, (x, self.b.block), (self.env[name], end)) for name, x in before.items()}
-            block += at_once(end)
+            loop.block, loop.end = block, []
+            self.spared(before, loop)
+            self.path_names = (before, self.env)
+            new = {n: Bound(loop.lasting(x.value), False) for n, x in self.env.items() if n not in before}
+            meets = {
+                name: self.meet(name, line, (x, self.b.block), (self.env[name], loop.end), loop)
+                for name, x in before.items()
+            }
+            block += at_once(loop.end)
             self.env = {name: Bound(value, before[name].sure) for name, value in meets.items()}
-            self.own = set()
             if all(value == before[name].value for name, value in meets.items()):
                 self.env |= new
                 return block
-
-    def lasting(self, value: Value) -> Value:
-        """What a name means after a turn, when names of arrays have been exchanged."""
-        return mapped(lambda v: Unclear() if isinstance(v, Array) and v.var in self.own else v, value)
-
-    def meet(self, name: str, a: Side, b: Side) -> Value:
-        """One meaning for a name that two paths leave with different ones."""
-        (x, x_sure), (y, y_sure) = a[0], b[0]
-        if x == y or isinstance(x, Unclear):
-            return x
-        if type(x) is type(y) is tuple and len(x) == len(y):
-            pairs = zip(x, y, strict=True)
-            return tuple(self.meet(name, (Bound(p, x_sure), a[1]), (Bound(q, y_sure), b[1])) for p, q in pairs)
-        if isinstance(x, Array) and isinstance(y, Array) and x_sure and y_sure:
-            return self.meet_arrays(name, (x, a[1]), (y, b[1]))
-        if not is_number(x) or not is_number(y):
-            return Unclear()
-        found = unified(x.type, y.type)
-        target = next((v for v in (x, y) if v.type == found), None) or Var(name.strip("."), found)
-        for bound, block in (a, b):
-            if bound.value is not target:
-                if not bound.sure:
-                    self.start_at_zero(bound.value)
-                with self.into(block):
-                    self.write(target, bound.value)
-        return target
-
-    def meet_arrays(self, name: str, a: tuple[Array, list[Statement]], b: tuple[Array, list[Statement]]) -> Value:
-        """A variable for a name that means one array or another."""
-        (x, _), (y, _) = a, b
-        if x.prefix or y.prefix or x.type != y.type:
-            return Unclear()
-        target = x.var if x.var in self.own else Var(name.strip("."), x.type)
-        self.own.add(target)
-        for array, block in (a, b):
-            if array.var is not target:
-                with self.into(block):
-                    self.b.bind(target, array.var)
-        return Array(target)
 
     # Loops
 
@@ -206,7 +165,7 @@ class Statements(Expressions):
             test, cond = self.apart(read_test)
             read_body()
 
-        block = self.turn(body)
+        block = self.turn(s.lineno, body)
         self.b.block.append(While(cond, test, block, [], s.lineno))
 
     def loop_on_flag(self, s: ast.stmt, read_test: Callable[[], Atom], read_body: Callable[[], None]) -> None:
@@ -218,7 +177,7 @@ class Statements(Expressions):
             read_body()
             self.b.bind(flag, read_test())
 
-        block = self.turn(body)
+        block = self.turn(s.lineno, body)
         self.b.block.append(While([], flag, block, [], s.lineno))
 
     def read_For(self, s: Any) -> None:
@@ -231,7 +190,7 @@ class Statements(Expressions):
             self.assign(s.target, run.element(index))
             self.block(s.body)
 
-        block = self.turn(body)
+        block = self.turn(s.lineno, body)
         self.b.block.append(For(index, run.start, run.stop, run.step, block, [], False, s.lineno))
 
     def counted(self, s: Any, run: Turns) -> None:

@@ -8,18 +8,68 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualgrad.core.program import Atom, Const, Program, Type, Var, const
+from dualgrad.core.program import INT, Atom, Const, Program, Type, Var, const
+
+
+@dataclass(frozen=True, eq=False)
+class Elements:
+    """An expression of whole arrays: its entries are worked out where they are read.
+
+    ``at`` writes the entry at an index; ``reads`` are the arrays in memory that it is made of.
+    """
+
+    type: Type
+    shape: tuple[Atom, ...]
+    at: Callable[[tuple[Atom, ...]], Atom]
+    reads: tuple[Array, ...] = ()
+
+
+class Axis(NamedTuple):
+    """One axis of a view: its entry k lies ``step * k`` further along an axis of the source, or of none.
+
+    ``count`` is None where the axis is the source's own, as long as it is.
+    """
+
+    source: int | None
+    count: Atom | None = None
+    step: Atom = Const(1, INT)
 
 
 class Array(NamedTuple):
-    """An array, or the part of one whose first indices are fixed (``A[i]``)."""
+    """A view: an index map into a variable, or into an expression.
 
-    var: Var
-    prefix: tuple[Atom, ...] = ()
+    ``offsets`` has for each axis of the source the index of the view's first entry.
+    """
+
+    source: Var | Elements
+    offsets: tuple[Atom, ...]
+    axes: tuple[Axis, ...]
 
     @property
     def type(self) -> Type:
-        return Type(self.var.type.dtype, self.var.type.rank - len(self.prefix))
+        return Type(self.source.type.dtype, len(self.axes))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the view is all of its source, in its order."""
+        return self == whole(self.source)
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether it can be written."""
+        return isinstance(self.source, Var)
+
+    @property
+    def var(self) -> Var:
+        """The variable of a whole array."""
+        assert isinstance(self.source, Var) and self.is_whole
+        return self.source
+
+
+def whole(source: Var | Elements) -> Array:
+    """All of an array."""
+    rank = source.type.rank
+    return Array(source, (Const(0, INT),) * rank, tuple(Axis(k) for k in range(rank)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +79,22 @@ class Static:
     object: Any
 
 
+Meet = tuple[Any, int, str]  # where paths meet on a name: function, line, name
+
+
 @dataclass(frozen=True, eq=False)
 class Unclear:
-    """A name that means different arrays where two paths meet; reading it raises."""
+    """A name that means different things where paths meet.
+
+    If it is read, it is given one meaning at these places and the kernel is read again;
+    without places that is impossible, and it is refused.
+    """
+
+    places: frozenset[Meet] = frozenset()
+
+
+class ReadAgain(Exception):
+    """A name is read that has to have one meaning where paths meet."""
 
 
 Value = Any  # Atom | Array | Static | Unclear | nested tuples of these | None
@@ -91,7 +154,7 @@ def is_number(value: Value) -> bool:
 
 def as_value(atom: Atom) -> Value:
     """A variable of a program as an expression sees it."""
-    return Array(atom) if isinstance(atom, Var) and atom.type.rank else atom
+    return whole(atom) if isinstance(atom, Var) and atom.type.rank else atom
 
 
 def unified(a: Type, b: Type) -> Type:

@@ -122,5 +122,7 @@ memory(  # the array, at least twice as long (further entries zero) if it has no
     "{0} if {1} < {0}.shape[0] else np.concatenate(({0}, np.zeros(({1} + 1,) + {0}.shape[1:], {0}.dtype)))",
     like_first,
 )
+# The first argument, an integer, where the second holds; the printer writes the statement that raises.
+discrete("checked(a, ok)", "{0}", infer=like_first)
 discrete("shape(array)", "{0}.shape[{axis}]", infer=lambda types, params: INT)
 discrete("length(start, stop, step)", "len(range({0}, {1}, {2}))", infer=lambda types, params: INT)

@@ -27,7 +27,7 @@ from .ssa import is_structural, ssa
 
 CHEAP = frozenset(
     """add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign
-    part whole conj""".split()  # noqa: SIM905
+    part whole conj checked maximum minimum""".split()  # noqa: SIM905
 )
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
