@@ -207,8 +207,9 @@ def other_dtypes(k, v, m):
 @case(V.astype(np.float32), np.float32(0.5), smooth=False)
 @njit
 def single_arrays(v, c):
-    return (v * c + v * 2, v * 2.0, np.exp(v), v @ v, np.sum(v), np.mean(v), v**2, np.std(v), v > c, np.where(v > c, v, v * c),
-            np.outer(v, v), np.cumsum(v), np.linalg.norm(v), np.maximum(v, 0), np.clip(v, 0.0, 1.0))  # fmt: skip
+    a = v * c + v * 2, v * 2.0, np.exp(v), v @ v, np.sum(v), np.mean(v), v**2, np.std(v), v > c
+    b = np.where(v > c, v, v * c), np.outer(v, v), np.cumsum(v), np.linalg.norm(v), np.maximum(v, 0)
+    return a, b, np.clip(v, 0.0, 1.0)
 
 
 # Linear algebra
@@ -478,7 +479,7 @@ def gradient_descent(a, b, rate, steps):
     return 0.5 * r @ r
 
 
-@case(SPD, V, 3)
+@case(SPD, V, 2)
 @njit
 def conjugate_gradients(a, b, steps):
     x = np.zeros_like(b)

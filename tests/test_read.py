@@ -330,39 +330,81 @@ def star_call(x):
     return max(*x)
 
 
-@fenced("a slice of an array cannot", "write the loop")
-def slices(x):
-    return x[1:][0]
-
-
 @fenced("fancy indexing cannot", "write the loop", VECTOR, Type("int64", 1))
 def fancy_index(x, k):
     return x[k][0]
 
 
-@fenced("x is an array in an expression of numbers", "write the loop")
-def whole_arrays(x):
-    return (x + x)[0]
+@fenced("fancy indexing cannot", "np.where(mask, a, b)")
+def mask_index(x):
+    return x[x > 0.5][0]
 
 
-@fenced("x[0], a part of an array, is assigned as a whole", "write the loop", MATRIX)
-def row_store(x):
-    x[0] = 1.0
+@fenced("the step of a slice is not known", "literal step", VECTOR, Type("int64"))
+def step_at_run_time(x, k):
+    return x[::k][0]
 
 
-@fenced("np.linalg.norm(...) cannot be differentiated in a kernel", "@njit function of its own")
+@fenced("x + x is an array where a number is needed", "a sum")
+def array_as_number(x):
+    return math.sqrt(0.5) if x + x else 0.0
+
+
+@fenced("brings together arrays of 2 and 3 entries", "check the shapes")
+def lengths_that_differ(x):
+    return np.zeros(2) + np.ones(3)
+
+
+@fenced("x[1:] is updated in place by what overlaps it", "use a copy")
+def overlapping_update(x):
+    x[1:] += x[:-1]
+    return x
+
+
+@fenced("an array of 2 dimensions is stored into a part of 1", "row by row", MATRIX)
+def store_of_rank(x):
+    x[0] = x
+    return x
+
+
+@fenced("the array x is written in place, and the name may mean another array", "x.copy()")
+def written_after_rebinding(x):
+    for _ in range(3):
+        x[0] = 2.0
+        x = x * 2.0
+    return x
+
+
+@fenced("is written in place, and the name may mean another array", ".copy()", MATRIX)
+def written_through_a_copy(x):
+    y = x.ravel()
+    x[0, 0] = 2.0
+    return y
+
+
+@fenced("np.linalg.eigvals(...) cannot be differentiated in a kernel", "@njit function of its own", MATRIX)
 def unknown_call(x):
-    return np.linalg.norm(x)
+    return np.linalg.eigvals(x)
 
 
-@fenced("x.sum(...) cannot be differentiated in a kernel", "write it as a loop")
+@fenced("x.partition(...) cannot be differentiated in a kernel", "write it as a loop")
 def unknown_method(x):
-    return x.sum()
+    return x.partition(2)
 
 
-@fenced("x.T is not known in a kernel", ".shape", MATRIX)
+@fenced("x.flags is not known in a kernel", ".shape", MATRIX)
 def unknown_attribute(x):
-    return x.T[0, 0]
+    return x.flags
+
+
+@fenced("these arguments of np.sum are not read", "other words", MATRIX, Type("int64"))
+def axis_at_run_time(x, k):
+    return np.sum(x, axis=k)
+
+
+@fenced("is no product of vectors and matrices", "write the loops", Type("float64", 3))
+def product_of_rank_three(x):
+    return x @ x
 
 
 @fenced("GLOBAL_ARRAY is a global array", "as an argument")
@@ -483,9 +525,9 @@ def test_the_fence_says_what_where_why_and_what_to_do(f, what, do, argtypes):
 def test_the_fence_names_the_line_in_the_callee():
     @njit
     def caller(x):
-        return kernels.made(2, x[0])[0] + slices(x)
+        return kernels.made(2, x[0])[0] + lambdas(x)
 
-    with pytest.raises(KernelError, match=r"a slice of an array.*\n.*in slices: return x\[1:\]"):
+    with pytest.raises(KernelError, match=r"a lambda.*\n.*in lambdas: g = lambda"):
         read_kernel(caller, [VECTOR])
 
 

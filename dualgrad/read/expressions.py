@@ -63,6 +63,7 @@ class Expressions(Wholes):
         self.origins: dict[Any, list[tuple[Any, bool]]] = {}
         self.own_stores: dict[int, Store] = {}
         self.guards: dict[Any, tuple[Any, ...]] = {}
+        self.chosen: dict[Any, Any] = {}
         self.pending: list[Var] = []
         self.wanted: set[Any] = set()  # where a name has to get one meaning
 

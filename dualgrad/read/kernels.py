@@ -54,6 +54,7 @@ class Reader(Statements):
             self.inlined, self.b, self.inits, self.sources = True, caller.b, caller.inits, caller.sources
             self.caller, self.head, self.dims, self.fresh_arrays = caller, caller.head, caller.dims, caller.fresh_arrays
             self.origins, self.own_stores, self.guards = caller.origins, caller.own_stores, caller.guards
+            self.chosen = caller.chosen
             self.wanted, self.arguments = caller.wanted, caller.arguments
             self.active += caller.active
         self.body = without_jumps(source.tree)

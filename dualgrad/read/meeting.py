@@ -20,7 +20,7 @@ from dualgrad.core.walk import vars_bound, walk
 from dualgrad.core.words import WORDS
 
 from .expressions import HARMLESS, Expressions
-from .values import Array, Bound, Unclear, Value, is_number, leaves, mapped, unified, whole
+from .values import Array, Bound, ReadAgain, Unclear, Value, is_number, leaves, mapped, unified, whole
 
 Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
 
@@ -31,6 +31,11 @@ def at_once(moves: list[Statement]) -> list[Statement]:
     first = [replace(s, target=between[s.target]) for s in moves if isinstance(s, Let) and s.target in between]
     rest = [s for s in moves if not (isinstance(s, Let) and s.target in between)]
     return [*first, *rest, *(Let(v, WORDS["move"], (w,)) for v, w in between.items())]
+
+
+def exchangeable(x: Array, y: Array) -> bool:
+    """Whether one variable may stand for both."""
+    return x.is_memory and x.is_whole and y.is_memory and y.is_whole and x.type == y.type
 
 
 @dataclass
@@ -47,10 +52,19 @@ class Loop:
 
     def exchanges(self, x: Array, y: Array) -> bool:
         """Whether a name only gets another array that was there before the turn."""
-        if not (x.is_memory and x.is_whole and y.is_memory and y.is_whole and x.type == y.type):
+        if not exchangeable(x, y):
             return False
-        made = {v for s in walk(self.block) for v in vars_bound(s)}
-        return not {x.source, y.source} & self.buffers and y.source not in made
+        lets = {s.target: s for s in walk(self.block) if isinstance(s, Let) and s.target.type.rank}
+        names, known = [y.source], {y.source}
+        for v in names:  # the memories that it may stand for
+            if v in lets and lets[v].word.name != "move":
+                return False
+            more = [
+                s.args[0] for s in walk(self.block) if isinstance(s, Let) and s.target is v and s.args[0] not in known
+            ]
+            names += more
+            known.update(more)
+        return not {x.source, *known} & self.buffers
 
     def lasting(self, value: Value) -> Value:
         """What a name means after a turn, when names of arrays have been exchanged."""
@@ -79,7 +93,13 @@ class Meeting(Expressions):
             if not can or known and len(x.axes) != len(y.axes):
                 return Unclear()
             if known and place in self.wanted:
-                one_meaning = self.meet_of_branches if loop is None else partial(self.meet_of_turns, loop=loop)
+                if loop is None and ("by name", place) in self.wanted and exchangeable(x, y):
+                    return self.either(name, a, b)
+                one_meaning = (
+                    partial(self.meet_of_branches, place=place)
+                    if loop is None
+                    else partial(self.meet_of_turns, loop=loop)
+                )
                 return one_meaning(name, a, b)
             earlier = [v.places for v in (x, y) if isinstance(v, Unclear)]
             places = frozenset([place]).union(*earlier) if all(earlier) else frozenset()
@@ -103,7 +123,7 @@ class Meeting(Expressions):
         if loop.exchanges(x, y):
             target = x.var if x.var in loop.own else Var(name.strip("."), x.type)
             loop.own.add(target)
-            if self.shape(x) == self.shape(y):
+            if {x.source, y.source} <= {*self.dims, *self.arguments} and self.shape(x) == self.shape(y):
                 self.dims[target] = self.shape(x)
             for array, block in ((x, before[1]), (y, loop.end)):
                 if array.var is not target:
@@ -151,15 +171,16 @@ class Meeting(Expressions):
 
     # Branches
 
-    def meet_of_branches(self, name: str, a: Side, b: Side) -> Array:
+    def meet_of_branches(self, name: str, a: Side, b: Side, place: Any = None) -> Array:
         """A buffer made before the branch if its shape is known there; else the name of whichever array it is."""
         x, y = a[0].value, b[0].value
-        dtype = unified(x.type, y.type).dtype
         shape = self.shape_outside(x, y, [*a[1], *b[1]])
         if shape is None:
-            return self.either(name, a, b, dtype)
-        new = self.zeros(shape, dtype)
+            return self.either(name, a, b)
+        new = self.zeros(shape, unified(x.type, y.type).dtype)
         new.source.name = name.strip(".")
+        if place is not None and exchangeable(x, y):
+            self.chosen[new.source] = place
         for (bound, block), names in zip((a, b), self.path_names, strict=True):
             self.alias(name, new.source, bound.value, names)
             self.filled(new, bound.value, block)
@@ -185,8 +206,9 @@ class Meeting(Expressions):
         shape = [lifted(self.length(x, k)) or lifted(self.length(y, k)) for k in range(len(x.axes))]
         return None if None in shape else shape
 
-    def either(self, name: str, a: Side, b: Side, dtype: str) -> Array:
+    def either(self, name: str, a: Side, b: Side) -> Array:
         """One name for two memories: forward mode only."""
+        dtype = unified(a[0].value.type, b[0].value.type).dtype
         target = Var(name.strip("."), Type(dtype, len(a[0].value.axes)))
         for bound, block in (a, b):
             with self.into(block):
@@ -236,9 +258,13 @@ class Meeting(Expressions):
                 if any(not alone and v not in self.origins or v in shared for v, alone in origins):
                     shared.add(buffer)
         forbidden: set[Any] = set()
+        by_name = {("by name", self.chosen[v]) for v in shared if v in self.chosen} - self.wanted
         for s in walk(body):
             if isinstance(s, Let):
                 forbidden.update(self.guards.get(s.target, ()))
                 forbidden.update({s.target} & shared)
             elif isinstance(s, Store) and s.array in forbidden and id(s) not in self.own_stores:
+                if by_name:  # then the choice is left to the run
+                    self.wanted.update(by_name)
+                    raise ReadAgain
                 self.source.refuse(ast.Pass(lineno=s.line), "rebound", array=s.array.name)
