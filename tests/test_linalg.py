@@ -211,6 +211,50 @@ def test_what_reads_one_triangle_has_no_derivative_by_the_other():
     close(dg.jacrev(np.linalg.eigvalsh)(nan), dg.jacrev(np.linalg.eigvalsh)(a))
 
 
+# Matrices without derivative
+
+
+def test_buffers_without_derivative_are_left_to_numpy():
+    def f(x):
+        a = np.zeros((3, 2))
+        a[:] = np.arange(6.0).reshape(3, 2)
+        u, s, vh = np.linalg.svd(a)
+        q, r = np.linalg.qr(a, "complete")
+        z = np.linalg.svd(np.eye(2) * 1j).S
+        w, v = np.linalg.eigh(np.eye(2))
+        return x * (u[0, 0] + s[0] + vh[0, 0] + q[0, 0] + r[0, 0] + z[0] + np.linalg.lstsq(a, a[:, 0])[0][0] + v[0, 0])
+
+    close(dg.grad(f)(2.0), f(1.0))
+    close(dg.derivative(f, 1)(2.0), f(1.0))
+
+
+def test_results_are_written_as_arrays():
+    def f(a):
+        w, v = np.linalg.eigh(a @ a.T + I3)
+        w[0] = 0
+        v[:, 1] *= w[1]
+        factor = np.linalg.cholesky(a @ a.T + I3)
+        factor[0] = 2
+        return np.sum(v * factor) + w.sum()
+
+    a = RNG.normal(size=(3, 3))
+    close(dg.grad(f)(a), dg.jacfwd(f)(a))
+    h = 1e-6 * I3
+    close(np.sum(dg.grad(f)(a) * I3), (f(a + h) - f(a - h)) / 2e-6, 1e-6)
+
+
+def test_structural_zeros_pass_through_systems():
+    b = np.diag([4.0, 3.0, 2.0]) + 0.1
+    for solve in (np.linalg.solve, lambda a, x: np.linalg.inv(a) @ x, dg.scipy.linalg.solve_triangular):
+
+        def f(x, solve=solve):  # the second column of the right sides is never touched by the root of zero
+            return solve(b, np.stack([x, np.sqrt(np.where(x > 0, 1.0, x))], axis=1))[:, 0]
+
+        x = np.array([0.0, 1.0, 2.0])
+        close(dg.jacfwd(f)(x), dg.jacrev(f)(x))
+        assert np.all(np.isfinite(dg.jacrev(f)(x)))
+
+
 # Errors
 
 

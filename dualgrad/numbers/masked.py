@@ -171,8 +171,8 @@ def _linear(f: Callable[..., Any]) -> Callable[..., Masked]:
     return word
 
 
-def _solving(f: Callable[..., Any], axes: tuple[int, ...] | None = (-2, -1)) -> Callable[..., Masked]:
-    """A system of equations mixes the entries of a matrix of right sides."""
+def _solving(f: Callable[..., Any], axes: tuple[int, ...] | None = (-2,)) -> Callable[..., Masked]:
+    """A system of equations mixes the entries of each right side."""
 
     def word(*args: Any) -> Masked:
         (m,) = (a for a in args if isinstance(a, Masked))
@@ -220,6 +220,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
 _WORDS = {
     **{f.__name__: _linear(f) for f in (arrays.spread, arrays.sum_to, arrays.scatter, arrays.clear, arrays.whole)},
     **{f.__name__: _mixing(f) for f in (arrays.fft, arrays.fft_back, arrays.rfft, arrays.rfft_back)},
-    **{f.__name__: _solving(f) for f in (systems.solve_lower, systems.solve_upper, systems.sylvester)},
+    **{f.__name__: _solving(f) for f in (systems.solve_lower, systems.solve_upper)},
+    "sylvester": _solving(systems.sylvester, (-2, -1)),
     **{name: _solving(f, None) for name, f in vars(systems).items() if name.startswith("sparse_")},
 }

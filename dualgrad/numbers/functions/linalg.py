@@ -6,6 +6,8 @@ A factorization is computed once, from the plain matrix, and its parts are given
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,31 @@ import numpy as np
 from dualgrad.core.errors import GaugeError
 from dualgrad.core.words import WORDS
 
+from ..array import wrap
 from ..number import apply, plain
 from ..undefined import undefined
 from .complex import squared
 from .making import operand
-from .table import DISCRETE, means, unsupported
+from .table import DISCRETE, F, mapped, means, only_buffers, unsupported, unwrapped
+
+
+def of_matrices(*functions: Any) -> Callable[[F], F]:
+    """Enter the meaning of functions whose results may have no derivative: without numbers they are NumPy's own."""
+
+    def enter(f: F) -> F:
+        @wraps(f)
+        def meaning(*args: Any, **options: Any) -> Any:
+            if not only_buffers((*args, *options.values())):
+                return f(*args, **options)
+            found = functions[0](*mapped(unwrapped, args), **{k: unwrapped(v) for k, v in options.items()})
+            if not isinstance(found, tuple):
+                return wrap(found)
+            parts = map(wrap, found)
+            return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
+
+        return means(*functions)(meaning)  # type: ignore[return-value]
+
+    return enter
 
 
 def word(name: str, *args: Any) -> Any:
@@ -56,7 +78,7 @@ def symmetrized(a: Any, lower: bool = True) -> Any:
 # Systems and inverses
 
 
-@means(np.linalg.solve)
+@of_matrices(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     a, b = operand(a), operand(b)
     if np.ndim(b) == 1:
@@ -66,12 +88,12 @@ def solve(a: Any, b: Any) -> Any:
     return word("solve", a, b)
 
 
-@means(np.linalg.inv)
+@of_matrices(np.linalg.inv)
 def inv(a: Any) -> Any:
     return word("inv", operand(a))
 
 
-@means(np.linalg.tensorsolve)
+@of_matrices(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = operand(a), operand(b)
     if axes is not None:
@@ -82,7 +104,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     return np.reshape(solve(np.reshape(a, (n, n)), np.reshape(b, (n,))), rest)
 
 
-@means(np.linalg.tensorinv)
+@of_matrices(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
     if ind <= 0:
         raise ValueError("Invalid ind argument.")
@@ -90,7 +112,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     return np.reshape(inv(np.reshape(a, (n, n))), (*a.shape[ind:], *a.shape[:ind]))
 
 
-@means(np.linalg.pinv)
+@of_matrices(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """The derivative along matrices of the same rank: across a change of rank the pseudo-inverse jumps."""
     if hermitian:
@@ -99,7 +121,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     return word("pinv_of", a, np.linalg.pinv(plain(a), *(() if rcond is None else (rcond,)), **options))
 
 
-@means(np.linalg.lstsq)
+@of_matrices(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """By the pseudo-inverse."""
     a, b = operand(a), operand(b)
@@ -115,7 +137,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 # Determinants
 
 
-@means(np.linalg.det)
+@of_matrices(np.linalg.det)
 def det(a: Any) -> Any:
     """Where the matrix is singular or nearly so, its small part is split off and expanded without division."""
     a = operand(a)
@@ -151,7 +173,7 @@ def polynomial_det(a: Any) -> Any:
     return c * (-1.0) ** n
 
 
-@means(np.linalg.slogdet)
+@of_matrices(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     a = operand(a)
     found = np.linalg.slogdet(plain(a))
@@ -164,14 +186,14 @@ def slogdet(a: Any) -> Any:
 # Factorizations
 
 
-@means(np.linalg.cholesky)
+@of_matrices(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Reads one triangle, and is differentiated as a function of that triangle."""
     factor = word("cholesky", symmetrized(operand(a), not upper))
     return adjoint(factor) if upper else factor
 
 
-@means(np.linalg.qr)
+@of_matrices(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Of a wide matrix the left square decides; the rest of R follows from it."""
     a = operand(a)
@@ -202,7 +224,7 @@ def _complete(a: Any, r: Any) -> Any:
     return type(found)(undefined(found.Q, error), np.concatenate([r, zeros], axis=-2))
 
 
-@means(np.linalg.eigh)
+@of_matrices(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Reads one triangle, and is differentiated as a function of that triangle."""
     a = symmetrized(operand(a), UPLO.upper() == "L")
@@ -211,7 +233,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     return type(found)(values, vectors)
 
 
-@means(np.linalg.eigvalsh)
+@of_matrices(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     a = symmetrized(operand(a), UPLO.upper() == "L")
     return hermitian_parts(a, *np.linalg.eigh(plain(a), UPLO))[0]
@@ -224,20 +246,20 @@ def hermitian_parts(a: Any, w: Any, v: Any) -> tuple[Any, Any]:
     return np.real(word("eigh_values", a, *parts)), vectors
 
 
-@means(np.linalg.eig)
+@of_matrices(np.linalg.eig)
 def eig(a: Any) -> Any:
     a = operand(a)
     found = np.linalg.eig(plain(a))
     return type(found)(word("eig_values", a, *found), word("eig_vectors", a, *found))
 
 
-@means(np.linalg.eigvals)
+@of_matrices(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
     a = operand(a)
     return word("eig_values", a, *np.linalg.eig(plain(a)))
 
 
-@means(np.linalg.svd)
+@of_matrices(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     if hermitian:
         raise unsupported("np.linalg.svd with hermitian=True", "leave it out: the singular values are the same")
@@ -273,7 +295,7 @@ def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, 
     return values, undefined(u, error), short
 
 
-@means(np.linalg.svdvals)
+@of_matrices(np.linalg.svdvals)
 def svdvals(x: Any, /) -> Any:
     return svd(x, False, False)
 
