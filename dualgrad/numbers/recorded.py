@@ -10,7 +10,7 @@ its own, and a write is an entry on it: forward it stores a tangent, backward it
 cotangent from there and leaves zero.
 
 A cotangent is of the field, real or complex, of its slot: a real number that meets a complex
-one becomes complex first, by an entry of its own (`Tape.complexified`), whose transpose takes the
+one becomes complex first, by an entry of its own (`Tape.of_one_field`), whose transpose takes the
 real part.  A tape knows whether complex numbers came to it; only then a sweep asks for them.
 """
 
@@ -26,6 +26,7 @@ from numpy import ndarray
 
 from dualgrad.backends.arrays import below, is_complex
 from dualgrad.backends.steps import Pattern, Step, linear_step
+from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
@@ -108,12 +109,18 @@ class Tape(Level):
         self.append((step, out[1:], refs))
         return new
 
-    def complexified(self, word: Word, args: Sequence[Any]) -> tuple[Any, ...]:
-        """Refs of the arguments of a complex result; real ones become complex first."""
-        self.complex = True
-        if word.name in BETWEEN:
-            return tuple([a._linear for a in args])
-        return tuple([(a if a.dtype.kind == "c" else complexified(a))._linear for a in args])
+    def of_one_field(self, word: Word, args: Sequence[Any], complex: bool) -> tuple[Any, ...]:
+        """Refs of arguments in the field of the result: beside complex numbers real ones become complex first."""
+        self.complex = self.complex or complex
+        if complex and word.name not in BETWEEN:
+            args = [a if a.dtype.kind == "c" else complexified(a) for a in args]
+        elif not complex and word.name not in BETWEEN and any(map(is_complex, args)):
+            raise UnsupportedError(
+                f"{word.name} takes complex numbers to real ones and has no rule in reverse mode",
+                why="its derivative is no factor",
+                hint="say it with real and imaginary parts, or use forward mode",
+            )
+        return tuple([a._linear for a in args])
 
     def note_shape(self, slot: int, x: Any) -> None:
         """Remember shape and dtype of a slot whose tangent or cotangent may have to be made or broadcast."""
@@ -135,7 +142,8 @@ class Recorded(Number):
             x, *rest = args
             step = _structural(word, len(rest))
             out = step.forward(x._primal, *rest)
-            refs = (x._linear,) if out[0].dtype.kind != "c" else tape.complexified(word, (x,))
+            complex = out[0].dtype.kind == "c"
+            refs = tape.of_one_field(word, (x,), complex) if complex or tape.complex else (x._linear,)
             return tape.emit(step, out, refs)
         active, literals, values = operands(Recorded, tape, word, args)
         reduce = word.elementwise and _broadcasts(args, active)
@@ -143,10 +151,11 @@ class Recorded(Number):
         out = step.forward(*values)
         if not all(active):
             out = captured(out, values, active)
-        if out[0].dtype.kind == "c":
-            refs = tape.complexified(word, [a for a, on in zip(args, active) if on])
-        else:
-            refs = tuple([a._linear for a, on in zip(args, active) if on])
+        numbers = [a for a, on in zip(args, active) if on]
+        complex = out[0].dtype.kind == "c"
+        refs = tape.of_one_field(word, numbers, complex) if complex or tape.complex else (
+            tuple([a._linear for a in numbers])
+        )
         if reduce:
             tape.note_shape(len(tape.entries), out[0])
         return tape.emit(step, out, refs)
