@@ -60,7 +60,8 @@ def sylvester(a: Any, b: Any, q: Any) -> Any:
         return found
     from scipy.linalg import solve_sylvester
 
-    return _each(solve_sylvester, a, b, q)
+    dtype = np.result_type(a, b, q)  # of real and complex matrices together SciPy does not find the solution
+    return _each(solve_sylvester, a.astype(dtype), b.astype(dtype), q.astype(dtype))
 
 
 def sylvester_back(y: Any, a: Any, b: Any) -> Any:

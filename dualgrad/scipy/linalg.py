@@ -64,8 +64,10 @@ def solve(a: Any, b: Any, lower: bool = False, assume_a: str | None = None, tran
     kind = assume_a or "general"
     n = np.arange(a.shape[-1])
     apart = np.abs(n[:, None] - n)
-    if kind in ("sym", "symmetric", "pos", "positive definite") or kind in ("her", "hermitian") and a.dtype.kind != "c":
+    if kind in ("pos", "positive definite", "her", "hermitian"):
         a = symmetrized(a, lower)
+    elif kind in ("sym", "symmetric"):  # complex ones too without conjugation
+        a = np.where(n[:, None] >= n if lower else n[:, None] <= n, a, mT(a))
     elif kind in ("diagonal", "tridiagonal"):
         a = np.where(apart <= (kind == "tridiagonal"), a, 0.0)
     elif kind in ("upper triangular", "lower triangular"):

@@ -70,3 +70,8 @@ declare(SPARSE.dot, lambda x: SPARSE @ x, lambda x: x @ SPARSE, lambda x: SPARSE
 declare(SPARSE.dot, lambda x: SPARSE @ x, lambda x: x.T @ SPARSE, x=B)
 declare(spsolve, lambda b: spsolve(SPARSE.tocsc(), b), x=VECTOR)
 declare(spsolve, lambda b: spsolve(SPARSE.tocsc(), b), x=B)
+declare(sla.solve, *(lambda a, k=k: sla.solve(a, B, assume_a=k) for k in ("gen", "sym", "her")),
+        lambda a: sla.solve(a, a[0], lower=True, assume_a="her"), x=S, complex=True)  # fmt: skip
+declare(sla.solve_sylvester, lambda a: sla.solve_sylvester(a, POSITIVE, B @ B.T),
+        lambda q: sla.solve_sylvester(POSITIVE, POSITIVE, q), x=POSITIVE, complex=True,
+        without={"empty": "SciPy lets sizes differ that do not fit"})  # fmt: skip
