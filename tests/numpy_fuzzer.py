@@ -94,12 +94,33 @@ FLOWS = [
     "{v} = [{a} * i for i in range({n})]\n{v} = sum({v})", "{v} = {a}\nfor row in {b}:\n    {v} = {v} + row * 0.5",
     "parts = []\nfor i in range({n}):\n    parts.append({a} ** (i + 1) * 0.5)\n{v} = np.stack(parts)",
 ]  # fmt: skip
+MATRICES = [
+    "np.linalg.inv({a} @ {a}.T + 2 * np.eye(len({a})))", "np.linalg.det({a} * 0.3 + np.eye({a}.shape[-1]))",
+    "np.linalg.solve({a} @ {a}.T + 2 * np.eye(len({a})), {b})", "np.linalg.slogdet({a} @ {a}.T + np.eye(len({a})))[1]",
+    "np.linalg.eigvalsh({a} @ {a}.T + np.diag(np.arange(len({a}))))", "np.fft.fft({a}).real", "np.fft.rfft({a}).imag",
+    "np.linalg.cholesky({a} @ {a}.T + np.eye(len({a})))", "np.linalg.norm({a} + 2, 1)", "np.fft.irfft({a} + 1j * {b})",
+    "np.linalg.matrix_power({a} * 0.5, 2)", "np.linalg.pinv({a} + np.eye(*{a}.shape) * 3)",
+    "np.linalg.qr({a} + 3 * np.eye(*{a}.shape))[1]", "np.linalg.norm({a}, axis=-1)",
+    "np.linalg.multi_dot([{a}, {b}, {c}])", "np.real(np.exp(1j * {a}) * {b})", "np.abs({a} + 1j * {b} + 2)",
+    "np.angle({a} + 3 + 1j * {b})",
+]  # fmt: skip
+RARE = [
+    "np.unique({a})", "np.partition({a}, 1)", "np.bincount([0, 1, 1], {a})", "np.polyfit(np.arange(len({a})), {a}, 1)",
+    "np.meshgrid({a}, {b})[0]", "np.array_split({a}, 2)[0]", "np.insert({a}, 1, {r})", "np.resize({a}, (2, 2))",
+    "np.choose(({a} > 0).astype(int), [{a}, {b}])", "np.linspace({a}, {b}, 3)", "np.corrcoef({a} + 1)",
+    "np.cov({a}, {b})", "np.percentile({a}, 40, {k})", "np.nanmean({a}, {k})", "np.logaddexp.reduce({a}, {k})",
+    "np.maximum.accumulate({a}, {k})", "np.add.outer({a}, {b})", "np.apply_along_axis(np.cumsum, {k}, {a})",
+    "np.piecewise({a}, [{a} > 0], [np.sin, {r}])", "np.geomspace(0.5, 1 + {a} ** 2, 3)", "np.block([[{a}, {b}]])",
+    "np.compress([True, False, True], {a}, {k})", "np.modf({a})[0]",
+    "np.take_along_axis({a}, np.argsort({a}, {k}), {k})", "np.roots({a} + 3).real.sum()", "np.r_[{a}, {b}]",
+    "np.divmod({a}, 0.7)[1]",
+]  # fmt: skip
 OTHERS = [
     "{a}.astype(np.float32)", "{a}.astype(np.float32) * {r}", "np.arange({a}.size).reshape({a}.shape) * {a}",
     "np.ones({a}.shape, int) + {a}", "{a} + np.array([1, 2])", "{a} * 2", "np.full_like({a}, {r}) * {a}",
 ]  # fmt: skip
 TABLE = [(SMOOTH, 5), (PAIRS, 4), (CHOICES, 3), (REDUCTIONS, 3), (SHAPES, 4), (INDICES, 3), (PRODUCTS, 3), (WRITES, 4),
-         (FLOWS, 2), (OTHERS, 0.6)]  # fmt: skip
+         (FLOWS, 2), (OTHERS, 0.6), (MATRICES, 2), (RARE, 3)]  # fmt: skip
 WAITING = ("np.sinc",)  # functions that have no rule yet
 PLACES = ["[0]", "[-1]", "[1:]", "[::2]", "[...]", "[..., 0]", "[[0, 1]]", "[:, 0]", "[:1]", "[{a} > 0]", "[..., ::-1]"]
 
@@ -184,7 +205,7 @@ def generate(seed: int, hard: bool = False) -> Program:
             continue
         statement = filled(template, new, names, rng)
         found = attempt(statement, new, names, hard)
-        if found is not None:
+        if found is not None and (found.ndim or template not in WRITES):  # arrays without axes are left alone
             names[new] = found
             statements.append(statement)
     outputs = [v for v in names if v != "x"][-3:] or ["x"]

@@ -63,6 +63,9 @@ FOUND = [
     (np.array([0.3, 0.5, 0.7]), "v1 = np.sin(x)[::2].copy()\nw = v1.reshape(-1)[::2]\nw -= 0.3"),
     (np.array([0.3, 0.5]), "v1 = np.empty_like(x.sum())\nnp.multiply(x[0], x[1], out=v1)\nv1 -= x[0]\nv1 *= v1"),
     (np.array([0.3, 0.5]), "v1 = x[0][()] * x[1]"),
+    (np.arange(6.0).reshape(3, 2) / 7, "v1 = np.einsum('ab,cb->ac', x.ravel()[np.array([[0, 3]])], x)"),
+    (np.float64(0.7), "v1 = np.logaddexp.reduce(x, -1) * x"),
+    (np.ones((0, 2, 3)), "v1 = np.median(x, 2)"),
 ]
 
 

@@ -104,7 +104,7 @@ class Dual(Number):
 
     def _own(self) -> None:
         """Here the tangent takes the dtype of the value: that of ``x + 1j`` is real until it is written."""
-        self._primal, self._linear = self._primal.copy(), self._linear.astype(self._primal.dtype)
+        self._primal, self._linear = self._primal.copy(), self._linear.astype(self._primal.dtype, order="C")
 
     def _adopt(self, old: Any, like: Any) -> None:
         lead = like._linear.shape[: like._linear.ndim - like._primal.ndim]

@@ -47,8 +47,8 @@ class Masked(NDArrayOperatorsMixin):
     def copy(self) -> Masked:
         return Masked(*(np.array(v) if isinstance(v, np.generic) else v.copy() for v in (self.values, self.mask)))
 
-    def astype(self, dtype: Any) -> Masked:
-        return Masked(self.values.astype(dtype), self.mask.copy())
+    def astype(self, dtype: Any, order: str = "K") -> Masked:
+        return Masked(self.values.astype(dtype, order=order), self.mask.copy())
 
     @property
     def real(self) -> Masked:

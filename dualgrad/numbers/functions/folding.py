@@ -17,7 +17,7 @@ def reduced(ufunc: np.ufunc, x: Any, axis: Any = 0, keepdims: bool = False) -> A
     found = rows[0]
     for k in range(1, len(rows)):
         found = ufunc(found, rows[k])
-    return np.expand_dims(found, axis) if keepdims else found
+    return np.expand_dims(found, axis) if keepdims and np.ndim(x) else found
 
 
 def accumulated(ufunc: np.ufunc, x: Any, axis: Any = 0) -> Any:
@@ -30,7 +30,7 @@ def accumulated(ufunc: np.ufunc, x: Any, axis: Any = 0) -> Any:
 
 def _rows(ufunc: np.ufunc, x: Any, axis: Any) -> Any:
     """The entries along an axis, in front."""
-    x = operand(x)
+    x = np.atleast_1d(operand(x))  # for a reduction a number has an axis
     if axis is None and np.ndim(x) == 1:
         axis = 0
     if not isinstance(axis, int):
