@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.core.containers import flatten, paths, unflatten
+from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
@@ -34,12 +34,8 @@ class Call:
         chosen = [args[n] for n in self.argnums]
         self.leaves, self.structure = flatten(chosen[0] if self.single else tuple(chosen))
         self.active = [k for k, leaf in enumerate(self.leaves) if is_differentiable(leaf)]
-        if not self.active:
-            raise ArgumentError(
-                f"{verb}: no argument to differentiate by",
-                why=f"argument {argnums} is {type(chosen[0] if chosen else None).__name__}, with no float in it",
-                hint="pass floats or arrays of floats, or choose other arguments with argnums=",
-            )
+        if not self.active or len(set(self.argnums)) < len(self.argnums):
+            raise _no_argument(verb, argnums, self.argnums, chosen)
         self.primals = [as_primal(self.leaves[k]) for k in self.active]
 
     def __reduce__(self) -> Any:
@@ -61,9 +57,19 @@ class Call:
                 args[n] = value
         out = evaluate(self.f, args, self.kwargs)
         if has_aux and not (isinstance(out, tuple) and len(out) == 2):
-            raise StructureError(f"{self.verb}: with has_aux=True the function returns a pair (result, aux)")
+            got = f"a tuple of {len(out)}" if isinstance(out, tuple) else type(out).__name__
+            raise StructureError(
+                f"{self.verb}: with has_aux=True the function returns a pair (result, aux), it returned {got}",
+                hint="return result, aux; or leave has_aux=True out",
+            )
         out, aux = out if has_aux else (out, None)
-        return (written(self.verb, args) if out is None else out), aux
+        if out is None:
+            out = written(self.verb, args)
+        elif isinstance(out, Number):
+            out._level.check()
+        elif type(out) is not np.float64:
+            _check_result(self.verb, out)
+        return out, aux
 
     def pack(self, derivatives: Sequence[Any]) -> Any:
         """Derivatives by the active leaves in the structure of the arguments; zeros for the others."""
@@ -79,7 +85,8 @@ class Call:
         leaves, structure = flatten(tangents)
         if structure != self.structure or len(leaves) != len(self.leaves):
             raise StructureError(
-                f"{self.verb}: the {what}s are not structured as the primals",
+                f"{self.verb}: the {what}s are not structured as the primals: "
+                + difference(tangents, self.structure, f"the {what}"),
                 why=f"primals: {self.structure or 'one array'}; {what}s: {structure or 'one array'}",
                 hint=f"give one {what} for each primal, in the same containers (tuples in, tuples out)",
             )
@@ -96,6 +103,21 @@ def _position(verb: str, n: Any, count: int) -> int:
             hint="pass the arguments that are differentiated by position",
         )
     return int(n) % count
+
+
+def _no_argument(verb: str, argnums: Any, positions: list[int], chosen: list[Any]) -> ArgumentError:
+    """What is wrong with the choice of arguments."""
+    if len(set(positions)) < len(positions):
+        return ArgumentError(
+            f"{verb}: argnums={argnums} names an argument twice",
+            why="there is one derivative for each argument",
+        )
+    kinds = " and ".join(f"argument {n} is {type(a).__name__}" for n, a in zip(positions, chosen))
+    return ArgumentError(
+        f"{verb}: no argument to differentiate by",
+        why=f"{kinds}, with no float in it" if kinds else "argnums is empty, or the function has no argument",
+        hint="pass floats or arrays of floats, or choose other arguments with argnums=",
+    )
 
 
 def is_differentiable(leaf: Any) -> bool:
@@ -122,11 +144,31 @@ def buffered(arg: Any) -> Any:
     return make(Array, GROUND, arg, None) if type(arg) is ndarray and arg.dtype.kind in "fc" else arg
 
 
+def _check_result(verb: str, out: Any) -> None:
+    """Raise for a result that has no derivative, and for a number of a transform that has ended."""
+    leaves, structure = flatten(out)
+    for k, x in enumerate(leaves):
+        if isinstance(x, Number):
+            x._level.check()
+        elif not isinstance(x, (int, float, complex)) and getattr(x, "dtype", np.dtype("O")).kind not in "fciub":
+            path = paths(structure)[k]
+            kind = f"an array of dtype {x.dtype}" if hasattr(x, "dtype") else f"{type(x).__name__} ({x!r:.30})"
+            raise StructureError(
+                f"{verb}: the function returned {kind}" + (f" in {path} of its result" if path else ""),
+                why="only numbers and arrays of numbers have derivatives",
+                hint="return (result, aux) with has_aux=True, or leave it out",
+            )
+
+
 def written(verb: str, args: list[Any]) -> Any:
     """What a function that returns None has written: the final contents of its arguments, in their order."""
     found = [x for a in args for x in flatten(a)[0] if isinstance(x, Number) and x._memory is OWN]
     if not found:
-        raise ArgumentError(f"{verb}: the function returned None and wrote to none of its arguments")
+        raise ArgumentError(
+            f"{verb}: the function returned None and wrote to none of its arguments",
+            why="the result of a function that returns None is what it wrote",
+            hint="is a return missing?",
+        )
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -140,6 +182,8 @@ def evaluate(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any])
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, DualgradError):
             cause = cause.__cause__ or cause.__context__
+        if cause is None and not callable(f):
+            raise ArgumentError(f"{f!r:.60} is not a function") from None
         if cause is None:
             raise
         raise cause from None
@@ -149,6 +193,9 @@ def fitting(value: Any, primal: Any, what: str) -> Any:
     """A tangent as content of the shape and dtype of its primal."""
     value = as_primal(value) if is_differentiable(value) else value
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if dtype is None or dtype.kind not in "fciub":
+        kind = type(value).__name__ if dtype is None else f"an array of dtype {dtype}"
+        raise StructureError(f"{what} is {kind}, its primal has shape {primal.shape} and dtype {primal.dtype}")
     if shape != primal.shape:
         raise StructureError(f"{what} has shape {shape}, its primal has shape {primal.shape}")
     if dtype != primal.dtype:
@@ -156,6 +203,24 @@ def fitting(value: Any, primal: Any, what: str) -> Any:
             raise StructureError(f"{what} has dtype {dtype}, its primal has dtype {primal.dtype}")
         value = value.astype(primal.dtype)
     return value
+
+
+def whole_order(verb: str, order: Any, highest: int, why: str) -> int:
+    """An order of differentiation: a whole number, not negative and not absurd."""
+    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order < 0:
+        raise ArgumentError(f"{verb}: the order must be a whole number, not {order!r}", hint="0 is the function itself")
+    if order > highest:
+        raise ArgumentError(f"{verb}: the order {order} is above {highest}", why=why)
+    return int(order)
+
+
+def as_tuple(verb: str, what: str, given: Any) -> tuple[Any, ...]:
+    """Primals, tangents or series, which are given in a tuple or list."""
+    if isinstance(given, (tuple, list)):
+        return tuple(given)
+    raise ArgumentError(
+        f"{verb}: {what} are a tuple, not {type(given).__name__}", hint=f"one argument x is given as (x,): {what}=(x,)"
+    )
 
 
 def value_at(x: Any, level: Level) -> Any:

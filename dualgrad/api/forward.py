@@ -13,7 +13,7 @@ from dualgrad.numbers.dual import Dual
 from dualgrad.numbers.masked import Masked, seeded
 from dualgrad.numbers.number import Level, bare, make, plain
 
-from .evaluate import Call, fresh, has_nan, strip, value_at, zeros_beside
+from .evaluate import Call, as_tuple, fresh, has_nan, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
 from .route import is_kernel, kernel_route
 from .spread import over, pieces
@@ -47,7 +47,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     >>> dg.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
-    primals, tangents = tuple(primals), tuple(tangents)
+    primals, tangents = as_tuple("jvp", "primals", primals), as_tuple("jvp", "tangents", tangents)
     if is_kernel(f):
         return kernel_route("pushforward", f)(primals, tangents)
     call = Call("jvp", f, primals, tuple(range(len(primals))))

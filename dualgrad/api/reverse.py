@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from dualgrad.backends.arrays import is_complex
-from dualgrad.core.containers import flatten, unflatten
+from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import StructureError
 from dualgrad.numbers.masked import Masked, seeded
 from dualgrad.numbers.number import bare, plain
@@ -65,13 +65,15 @@ class Recording:
         leaves, structure = flatten(cotangent)
         if structure != self.structure or len(leaves) != len(self.values):
             raise StructureError(
-                f"{self.call.verb}: the cotangent is not structured as the result",
+                f"{self.call.verb}: the cotangent is not structured as the result: "
+                + difference(cotangent, self.structure, "the cotangent"),
                 why=f"result: {self.structure or 'one array'}; cotangent: {structure or 'one array'}",
                 hint="give one cotangent for each array of the result, in the same containers",
             )
+        names = paths(self.structure)
         cts = [
-            ct if ref is None else fitting(ct, v, f"{self.call.verb}: the cotangent of a result")
-            for ct, v, ref in zip(leaves, self.values, self.refs)
+            ct if ref is None else fitting(ct, v, f"{self.call.verb}: the cotangent{path}")
+            for ct, v, ref, path in zip(leaves, self.values, self.refs, names)
         ]
         with np.errstate(all="ignore"):
             return self.call.pack(self.pull(cts))
@@ -283,7 +285,7 @@ def _one_number(recording: Recording, holomorphic: bool) -> Any:
     shapes = ", ".join(str(np.shape(v)) for v in recording.values)
     raise StructureError(
         "grad: the function must return one real number, it returned "
-        + (f"shape {shapes}" if recording.structure is None else f"a container of shapes {shapes}"),
+        + (f"shape {shapes}" if recording.structure is None else f"a container, of shapes {shapes}"),
         why="a gradient is the derivative of a scalar",
         hint="use dg.jacobian for arrays, sum the result, or return (number, aux) with has_aux=True",
     )

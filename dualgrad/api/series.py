@@ -15,9 +15,11 @@ from dualgrad.numbers.functions import stack
 from dualgrad.numbers.jet import Jet
 from dualgrad.numbers.number import Level, Number, bare, make
 
-from .evaluate import Call, as_primal, fitting, fresh, is_differentiable, value_at
+from .evaluate import Call, as_primal, as_tuple, fitting, fresh, is_differentiable, value_at, whole_order
 from .fields import check_fields, largest, require_holomorphic
 from .route import is_kernel, kernel_route
+
+HIGHEST = 10_000  # what is beyond is a slip
 
 
 def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) -> Any:
@@ -44,7 +46,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) ->
     >>> dg.jet(np.exp, (0.0,), ([1.0, 0.0, 0.0],))[1]
     array([1.        , 0.5       , 0.16666667])
     """
-    primals, series = tuple(primals), tuple(series)
+    primals, series = as_tuple("jet", "primals", primals), as_tuple("jet", "series", series)
     if is_kernel(f):
         return kernel_route("jet", f)(primals, tuple(np.asarray(s) if isinstance(s, list) else s for s in series))
     call = Call("jet", f, primals, tuple(range(len(primals))))
@@ -63,6 +65,12 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) ->
 
 def _coefficients(primal: Any, series: Any, k: int) -> Any:
     """The primal and its series as one array."""
+    if not isinstance(series, (list, tuple)) and np.ndim(series) == 0:
+        raise StructureError(
+            f"jet: series[{k}] is {type(series).__name__}, not a list or an array of coefficients",
+            why="series[i][k - 1] is the coefficient of order k of argument i",
+            hint="write jet(f, (x,), ([x1, x2],))",
+        )
     count = len(series)
     rows = [fitting(s, primal, f"jet: coefficient {n + 1} of series[{k}]") for n, s in enumerate(series)]
     if any(isinstance(a, Number) for a in (primal, *rows)):
@@ -132,8 +140,7 @@ def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> 
 
 def _line(x: Any, order: int, direction: Any, verb: str) -> Any:
     """Coefficients of x + t * direction."""
-    if not isinstance(order, (int, np.integer)) or order < 0:
-        raise ArgumentError(f"{verb}: the order must be a whole number, not {order!r}")
+    order = whole_order(verb, order, HIGHEST, "the cost of a series grows with the square of its order")
     if direction is None:
         if x.ndim:
             raise ArgumentError(f"{verb}: give a direction shaped like x, {x.shape}", why="x is an array")
@@ -160,8 +167,7 @@ def derivative(f: Callable[..., Any], n: int = 1, *, holomorphic: bool = False) 
     >>> dg.derivative(np.sin, 3)(0.0)
     np.float64(-1.0)
     """
-    if not isinstance(n, (int, np.integer)) or n < 0:
-        raise ArgumentError(f"derivative: the order must be a whole number, not {n!r}")
+    n = whole_order("derivative", n, 170, "171! is beyond floating point; dg.taylor gives coefficients, without n!")
     if is_kernel(f):
         return kernel_route("derivative", f, n=n, holomorphic=holomorphic)
 

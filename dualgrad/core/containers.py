@@ -82,6 +82,16 @@ def matched(tree: Any, structure: Any) -> list[tuple[Any, str | None]]:
     return result
 
 
+def difference(tree: Any, structure: Any, what: str) -> str:
+    """How ``tree`` differs from the structure, as one says it of ``what``."""
+    for (value, problem), path in zip(matched(tree, structure), paths(structure), strict=True):
+        if problem is not None:
+            return f"{what}{path} {problem}"
+        if value is None:
+            return f"{what}{path} is None"
+    return f"{what} is another kind of container"
+
+
 def prefixed(tree: Any, structure: Any, what: str, hide: int = 0) -> list[Any]:
     """For each leaf of ``structure`` the leaf of ``tree`` that stands for it or for a container around it.
 
