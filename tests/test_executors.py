@@ -133,6 +133,37 @@ def test_numbers_of_transforms_are_not_pickled():
         assert (again + number).shape == X.shape
 
 
+@dg.custom_jvp
+def ruled(x):
+    return np.sin(x)
+
+
+ruled.defjvp(lambda p, t: (ruled(*p), np.cos(p[0]) * t[0]))
+
+
+@dg.linear(transpose=lambda ct: ct[::-1])
+def turned(x):
+    return x[::-1]
+
+
+def by_rules(x):
+    return turned(ruled(x)) * solved(x)
+
+
+def square_minus(x, a):
+    return x**2 - a
+
+
+solved = dg.implicit_root(square_minus, np.sqrt)
+
+
+def test_functions_with_rules_are_sent_by_name(processes):
+    for f in (ruled, turned, solved, by_rules):
+        np.testing.assert_array_equal(dg.jacrev(f, chunk=3, executor=processes)(X), dg.jacrev(f)(X))
+        np.testing.assert_array_equal(dg.jacfwd(f, chunk=3, executor=processes)(X), dg.jacfwd(f)(X))
+    assert pickle.loads(pickle.dumps(ruled)) is ruled and pickle.loads(pickle.dumps(turned)) is turned
+
+
 def wide(x):
     """Small in and out, with much in between."""
     return np.stack([np.sum(np.sin(np.outer(x, W))), np.sum(np.cos(np.outer(x, W)))])

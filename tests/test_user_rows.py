@@ -1,5 +1,7 @@
 """Rows that users add to the table, and linear functions with their transposes."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import special
@@ -125,6 +127,14 @@ def test_a_bad_row_raises_at_once(args, options, text):
 def test_a_function_that_is_not_elementwise_is_no_row():
     text = message(dg.StructureError, lambda: dg.elementary("total", np.sum, dx="1"))
     assert "the result has shape ()" in text and "dg.custom_jvp" in text
+
+
+def test_a_function_of_numbers_only_is_vectorized_first():
+    f = lambda x: math.erfc(x)  # noqa: E731
+    text = message(dg.ArgumentError, lambda: dg.elementary("c", f, dx="-1.1283791670955126*exp(-x*x)"))
+    assert "does not take arrays" in text and "np.vectorize" in text
+    c = dg.elementary("c", np.vectorize(f), dx="-1.1283791670955126*exp(-x*x)")
+    np.testing.assert_allclose(dg.grad(lambda x: np.sum(c(x)))(X), -2 / np.sqrt(np.pi) * np.exp(-X * X))
 
 
 def test_series_may_need_another_spelling():

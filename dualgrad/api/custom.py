@@ -24,9 +24,10 @@ from dualgrad.numbers.raised import raised
 
 from .fitting import fitted, results
 from .linearity import RecordedRest, probe, record_linear
+from .spread import Named
 
 
-class CustomFunction:
+class CustomFunction(Named):
     """A function with rules; see `custom_jvp` and `custom_vjp`."""
 
     def __new__(cls, f: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
@@ -42,6 +43,7 @@ class CustomFunction:
             raise ArgumentError(f"{verb}: nondiff_argnums={nondiff_argnums!r} must be positions, 0 or more")
         update_wrapper(self, f, updated=())
         self.__name__ = getattr(f, "__name__", "f")
+        self.__qualname__ = getattr(f, "__qualname__", self.__name__)
         self.probed = False
         self.signature: inspect.Signature | None = None
         if not isinstance(f, np.ufunc):  # whose options have defaults too

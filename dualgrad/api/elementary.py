@@ -194,7 +194,13 @@ def _value(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
     """``f`` of plain values, with NumPy's numbers for Python's."""
 
     def value(*args: Any) -> Any:
-        y = np.asarray(f(*args))
+        try:
+            y = np.asarray(f(*args))
+        except TypeError as error:
+            if not any(map(np.ndim, args)):
+                raise
+            hint = "use np.vectorize(f)"
+            raise ArgumentError(f"elementary: {name} does not take arrays: {error}", hint=hint) from None
         shape = np.broadcast_shapes(*map(np.shape, args))
         if y.shape != shape:
             raise StructureError(

@@ -15,9 +15,10 @@ from dualgrad.numbers.number import Number, bare
 
 from .fitting import fitted, results
 from .linearity import linear_transpose
+from .spread import Named
 
 
-class LinearFunction:
+class LinearFunction(Named):
     """A function that is linear in its first argument; see `linear`.
 
     What is ``transparent`` may close over numbers of lower levels: at these it is called as it is.
@@ -34,6 +35,7 @@ class LinearFunction:
         self.f, self.transpose, self.batched, self.transparent = f, transpose, batched, transparent
         update_wrapper(self, f, updated=())
         self.__name__ = name or getattr(f, "__name__", "f")
+        self.__qualname__ = getattr(f, "__qualname__", self.__name__)
 
     def __call__(self, x: Any, *rest: Any) -> Any:
         if any(isinstance(bare(a), Number) for a in flatten(rest)[0]):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dualgrad.core.errors import ArgumentError, DualgradError
 from dualgrad.lifting import is_lifting, lifting
+
+
+class Named:
+    """An object that a decorator made of a function: it is pickled by the name it has in its module."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        found: Any = sys.modules.get(self.__module__)
+        for part in self.__qualname__.split("."):
+            found = getattr(found, part, None)
+        return self.__qualname__ if found is self else super().__reduce_ex__(protocol)
 
 
 def pieces(total: int, chunk: int | None, executor: Any = None) -> list[range]:
