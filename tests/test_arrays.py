@@ -154,6 +154,37 @@ def test_a_diagonal_sees_what_is_written_later():
     assert np.array_equal(both(f, x), [[[0, 0], [0, 5]], [[0, 0], [0, 1]]])
 
 
+def test_what_is_broadcast_sees_what_is_written_later():
+    def f(x):
+        y = x * 1.0
+        rows, column = np.broadcast_to(y, (2, 3)), np.broadcast_to(y[:, None], (3, 2))[1:, ::-1]
+        grid, _ = np.meshgrid(y, y[:2], copy=False)
+        y[1] = x[0] * x[2]
+        return rows * x + column.T.sum() * grid
+
+    x = np.array([0.5, 0.7, 1.1])
+    v = np.array([0.3, -0.5, 0.4])
+    np.testing.assert_allclose(dg.vjp(f, x)[0], f(x))
+    np.testing.assert_allclose(dg.jvp(f, (x,), (v,))[1], (f(x + 1e-6 * v) - f(x - 1e-6 * v)) / 2e-6, rtol=1e-7)
+    np.testing.assert_allclose(dg.jacfwd(f)(x), dg.jacrev(f)(x))
+    np.testing.assert_allclose(dg.linearize(f, x)[1].T(np.ones((2, 3)))[0], dg.jacfwd(f)(x).sum((0, 1)))
+    w = lambda x: np.sum(f(x) ** 2)  # noqa: E731
+    np.testing.assert_allclose(dg.jacrev(dg.jacrev(w))(x), dg.jacfwd(dg.jacfwd(w))(x))
+    np.testing.assert_allclose(dg.jacrev(dg.jacfwd(w))(x), dg.jacfwd(dg.jacfwd(w))(x))
+    np.testing.assert_allclose(dg.jet(f, (x,), ([v],))[1][0], dg.jvp(f, (x,), (v,))[1])
+    for run in (lambda g: g(x), lambda g: dg.grad(g)(x), lambda g: dg.jacfwd(g)(x)):
+        with pytest.raises(ValueError, match="read-only"):
+            run(lambda x: np.broadcast_to(x, (2, 3)).fill(0.0))
+
+
+def test_structural_zeros_pass_through_broadcasting():
+    x = np.array([0.0, 4.0])
+    f = lambda x: np.sum(np.sqrt(np.broadcast_to(x, (3, 2))[:, 1]))  # noqa: E731
+    assert np.array_equal(dg.jacfwd(f)(x), [0, 0.75]) and np.array_equal(dg.jacrev(f)(x), [0, 0.75])
+    g = lambda x: np.sum(np.sqrt(np.broadcast_to(x, (3, 2)))[:, 1])  # noqa: E731
+    assert np.array_equal(dg.jacfwd(g)(x), [0, 0.75]) and np.array_equal(dg.jacrev(g)(x), [0, 0.75])
+
+
 def test_functions_that_copy_do_not_alias():
     def f(x):
         y = x * 1.0

@@ -50,6 +50,7 @@ BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     getitem: arrays.getitem_batched,
     np.transpose: arrays.transpose_batched,
     np.reshape: arrays.reshape_batched,
+    np.broadcast_to: arrays.broadcast_to_batched,
     arrays.part: arrays.part_batched,
 }
 REALS = (int, float, np.integer, np.floating)

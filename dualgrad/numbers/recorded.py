@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.backends.arrays import below, is_complex
+from dualgrad.backends.arrays import below, is_complex, sum_to, sum_to_batched
 from dualgrad.backends.steps import Pattern, Step, linear_step
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
@@ -397,7 +397,7 @@ def pull(
                 slot, chain = ref
                 if own[slot] and lead is None and type(c) is ndarray and len(chain) == 1:
                     view, argument = chain[0]
-                    place = view(cts[slot], argument)
+                    place = None if view is np.broadcast_to else view(cts[slot], argument)
                     if type(place) is ndarray:
                         np.add(place, c, place)
                         continue
@@ -423,20 +423,26 @@ class _Reverse:
             own[ref] = 0
             return
         slot, chain = ref
+        if any(view is np.broadcast_to for view, _ in chain):
+            return self.add_spread(slot, chain, ct)
         lead = len(self.shape)
         memory = cts[slot] if own[slot] else self.writable(slot)
-        plain = type(ct) is ndarray
-        if not plain:
+        if type(ct) is not ndarray:
             memory = cts[slot] = room_for(memory, dense(ct))
-        view, argument = chain[-1]
-        place = memory if len(chain) == 1 else looked(memory, chain[:-1], lead)
-        seen = (BATCHED[view] if lead else view)(place, argument)
-        if plain and type(seen) is ndarray:
-            np.add(seen, ct, seen)
-        elif view is getitem and not lead:
-            place[argument] = seen + ct
-        else:
-            seen[...] = seen + ct
+        _add_at(memory, chain, ct, lead)
+
+    def add_spread(self, slot: int, chain: tuple[View, ...], ct: Any) -> None:
+        """`add` through views one of which repeats entries: the cotangents of an entry are summed first."""
+        k = max(k for k, (view, _) in enumerate(chain) if view is np.broadcast_to)
+        shape, dtype = self.shapes[slot]
+        below = looked(np.broadcast_to(np.zeros((), dtype), shape), chain[:k])
+        if k + 1 < len(chain):
+            whole = (masked_zeros if self.careful else np.zeros)((*self.shape, *chain[k][1]), below.dtype)
+            whole = room_for(whole, dense(ct))
+            _add_at(whole, chain[k + 1 :], ct, len(self.shape))
+            ct = whole
+        ct = (sum_to_batched if self.shape else sum_to)(ct, below.shape)
+        self.add((slot, chain[:k]) if k else slot, ct)
 
     def writable(self, slot: int) -> Any:
         """The cotangent of a slot as memory of this sweep's own."""
@@ -458,6 +464,19 @@ class _Reverse:
         place[below(index) if lead else index] = 0
         if ref is not None:
             self.add(ref, ct)
+
+
+def _add_at(memory: Any, chain: tuple[View, ...], ct: Any, lead: int) -> None:
+    """``memory[chain] += ct``"""
+    view, argument = chain[-1]
+    place = memory if len(chain) == 1 else looked(memory, chain[:-1], lead)
+    seen = (BATCHED[view] if lead else view)(place, argument)
+    if type(ct) is ndarray and type(seen) is ndarray:
+        np.add(seen, ct, seen)
+    elif view is getitem and not lead:
+        place[argument] = seen + ct
+    else:
+        seen[...] = seen + ct
 
 
 def _own_copy(memory: Any) -> Any:

@@ -89,7 +89,7 @@ def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     if not isinstance(x, Number):
         return np.broadcast_to(x, shape)
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    return x if x.shape == shape else apply_linear(WORDS["broadcast_to"], x, shape)
+    return x if x.shape == shape else view_of(x, np.broadcast_to, shape)
 
 
 @means(np.broadcast_arrays)
