@@ -24,6 +24,7 @@ import sysconfig
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -164,9 +165,11 @@ def lifted(value: Any) -> Any:
     if kind is types.FunctionType:
         if value in REPLACED:
             return REPLACED[value]
-        return value if value.__code__.co_filename.startswith(_LIBRARIES) else _lift_function(value)
+        if value.__code__.co_filename.startswith(_LIBRARIES):
+            return _of_scipy(value) if (value.__module__ or "").startswith("scipy.") else value
+        return _lift_function(value)
     if kind is types.ModuleType:
-        return NAMESPACES.get(value, value)
+        return _ScipyNames(value) if value.__name__ in _SCIPY else NAMESPACES.get(value, value)
     if kind is np.vectorize:
         return _Vectorize(value)
     if kind in _REPLACEABLE:
@@ -420,6 +423,31 @@ class _Namespace(types.SimpleNamespace):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
+
+
+_ROOMS = ("linalg", "signal", "sparse.linalg")
+_SCIPY = {"scipy", "scipy.sparse", *(f"scipy.{room}" for room in _ROOMS)}
+
+
+@functools.cache
+def _of_scipy(function: Any) -> Any:
+    """Our function of the same name, if there is one (`dualgrad.scipy`): SciPy's cannot see numbers."""
+    name = function.__name__
+    for room in _ROOMS:
+        if getattr(sys.modules.get(f"scipy.{room}"), name, None) is function:
+            ours = import_module(f"dualgrad.scipy.{room}")
+            return getattr(ours, name) if name in ours.__all__ else function
+    return function
+
+
+class _ScipyNames:
+    """A module of SciPy, whose functions mean ours where we have them."""
+
+    def __init__(self, module: types.ModuleType):
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return lifted(getattr(self._module, name))
 
 
 NAMESPACES: dict[Any, Any] = {}

@@ -7,6 +7,9 @@ import pytest
 import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
+import scipy.special
+from scipy.linalg import expm
+from scipy.sparse.linalg import spsolve
 
 import dualgrad as dg
 
@@ -74,6 +77,26 @@ def test_options_that_change_the_result_are_refused_and_those_of_the_computation
 def test_generalized_vectors_of_equal_values_have_a_gauge():
     with pytest.raises(dg.GaugeError):
         dg.jacrev(lambda a: dg.scipy.linalg.eigh(a, 2 * np.eye(3))[1])(np.eye(3))
+
+
+def test_scipys_own_names_mean_these_functions_in_lifted_functions():
+    def by_module(a):
+        return np.sum(scipy.linalg.expm(a) * scipy.linalg.inv(a)) + scipy.special.gamma(a[0, 0])
+
+    def by_name(a):
+        return np.sum(expm(a) * scipy.linalg.inv(a)) + scipy.special.gamma(a[0, 0])
+
+    def solved(b):
+        return np.sum(spsolve(GRID.tocsc(), b) * scipy.sparse.linalg.spsolve(GRID.tocsc(), b))
+
+    a, v = A + 3 * np.eye(5), RNG.normal(size=(5, 5))
+    wanted = (by_name(a + 1e-5 * v) - by_name(a - 1e-5 * v)) / 2e-5
+    for f in (by_module, by_name):
+        np.testing.assert_allclose(np.sum(dg.grad(f)(a) * v), wanted, rtol=1e-6)
+    x = np.linalg.solve(GRID.toarray(), np.ones(6))
+    close(dg.grad(solved)(np.ones(6)), 2 * np.linalg.solve(GRID.toarray().T, x))
+    with dg.lifting(False), pytest.raises(dg.DualgradError):
+        dg.grad(by_name)(a)
 
 
 # Sparse constants

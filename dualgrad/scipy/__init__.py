@@ -1,7 +1,8 @@
 """SciPy's functions that cannot see our numbers, under SciPy's names.
 
 ``dg.scipy.linalg.expm(a)`` is ``scipy.linalg.expm(a)`` for plain arrays, and has derivatives where ``a`` carries
-one.  SciPy itself is imported when a function is called.
+one.  SciPy itself is imported when a function is called.  Inside a function that is differentiated SciPy's own names
+mean these functions (`dualgrad.lifting`).
 """
 
 from __future__ import annotations
