@@ -24,6 +24,7 @@ declare(np.where, lambda z: np.where(z.real > 0, z, 2), complex=True)
 declare(np.sum, lambda z: np.sum(z, 0), lambda z: np.cumsum(z, 1), lambda z: np.prod(z, 1), shape=(2, 3), complex=True)
 declare(np.var, np.var, lambda z: np.std(z, 0), np.mean, shape=(2, 3), complex=True,
         without={"empty": "NumPy warns of a mean of nothing"})  # fmt: skip
+declare(np.nan_to_num, lambda z: np.nan_to_num(np.where(z.real > 0, z, complex(np.nan, 2.0))) * z, complex=True)
 declare(np.linalg.norm, shape=(2, 3), complex=True)
 declare(np.nanvar, np.nanvar, lambda z: np.var(z, 1, where=z.real > -0.5), lambda z: np.nanstd(z, 0), shape=(2, 3),
         complex=True, without={"empty": "NumPy warns of a mean of nothing"})  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
-from ..number import Number, apply, apply_linear, plain
+from ..number import Number, apply, apply_linear, plain, write_out
 from .making import operand
 from .moving import gather
 from .table import FUNCTIONS, means
@@ -45,6 +45,9 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 @means(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    if x.dtype.kind == "c":
+        real, imag = (nan_to_num(part, True, nan, posinf, neginf) for part in (x.real, x.imag))
+        return write_out(x, real + 1j * imag) if not copy else real + 1j * imag
     value, limits = plain(x), np.finfo(x.dtype)
     tests = (np.isnan, nan), (np.isposinf, limits.max if posinf is None else posinf), (
         np.isneginf, limits.min if neginf is None else neginf)  # fmt: skip
