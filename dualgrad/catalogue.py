@@ -17,6 +17,7 @@ import numpy as np
 from dualgrad.core.words import WORDS
 from dualgrad.lifting import REPLACED
 from dualgrad.numbers.functions import outside, table
+from dualgrad.numbers.functions.protocols import special_word
 from dualgrad.numbers.number import Number
 
 KINDS = ("differentiable", "discrete", "passing", "refused")
@@ -89,10 +90,8 @@ def special_names() -> list[str]:
         from scipy import special
     except ImportError:
         return []
-    rules = {n for n, w in WORDS.items() if w.kind in ("elementary", "family") and not isinstance(w.ufunc, np.ufunc)}
-    said = map(table.name_of, table.FUNCTIONS | table.COMPOSED)
-    rules |= {name.rpartition(".")[2] for name in said if "special" in name}
-    return sorted(n for n in rules if hasattr(special, n))
+    ufuncs = {n: f for n, f in vars(special).items() if isinstance(f, np.ufunc) and not n.startswith("_")}
+    return sorted(n for n, f in ufuncs.items() if special_word(f) is not None or f in table.COMPOSED)
 
 
 def to_text(found: list[Entry]) -> str:

@@ -16,8 +16,7 @@ from dualgrad.lifting import REPLACED
 from dualgrad.numbers.functions import outside, table
 
 ENTRIES = {e.name: e for e in entries()}
-AIM = 318
-WAITING = {"numpy.i0", "numpy.sinc"}  # for their rows
+AIM = 360
 
 
 def of_kind(kind):
@@ -33,7 +32,7 @@ def resolved(name):
 
 
 def test_every_public_name_has_its_place():
-    assert set(of_kind(None)) <= WAITING, "enter these as a meaning, as discrete, or in outside.py"
+    assert not of_kind(None), "enter these as a meaning, as discrete, or in outside.py"
 
 
 def test_there_are_as_many_as_we_promise():
@@ -72,7 +71,8 @@ def test_every_differentiable_method_is_called_in_a_declaration():
 def test_every_function_of_scipy_has_an_oracle():
     special = {n.removeprefix("scipy.special.") for n in of_kind("differentiable") if n.startswith("scipy")}
     declared = {getattr(d.function, "__name__", "") for d in DECLARED}
-    assert not special - declared - set(oracles.FUNCTIONS)
+    same = {"psi": "digamma", "jn": "jv"}  # two names of one function
+    assert not {same.get(n, n) for n in special} - declared - set(oracles.FUNCTIONS)
 
 
 # What is refused
@@ -159,6 +159,9 @@ def test_the_command(child_environment):
 # What others have
 
 
+LACKING = {"gammasgn", "logsumexp", "multigammaln", "polygamma", "rgamma"}  # of scipy.special: not there yet
+
+
 def test_whatever_autograd_differentiates_is_differentiable():
     """Names of HIPS autograd's wrapped NumPy and SciPy functions that have a vjp."""
     primitives = pytest.importorskip("autograd.core").primitive_vjps
@@ -175,6 +178,6 @@ def test_whatever_autograd_differentiates_is_differentiable():
     have = set(of_kind("differentiable"))
     for name in dir(special):
         f = getattr(special, name)
-        if callable(f) and f in primitives and f"scipy.special.{name}" not in have:
+        if callable(f) and f in primitives and f"scipy.special.{name}" not in have and name not in LACKING:
             lacking.append(f"scipy.special.{name}")
-    assert not [n for n in lacking if n not in WAITING and "special" not in n]
+    assert not lacking
