@@ -20,7 +20,10 @@ def require(index: int, ok: bool) -> int:
 
 
 def solve(matrix: Any, right: Any) -> Any:
-    """The solution of ``matrix @ x = right``, both with two axes: elimination with row pivots."""
+    """The solution of ``matrix @ x = right``, both with two axes: elimination above and below, with row pivots.
+
+    Loops whose lengths are known beforehand leave short programs and tapes of exact size.
+    """
     a, x = matrix.copy(), right.copy()
     n, m = x.shape
     for k in range(n):
@@ -29,22 +32,20 @@ def solve(matrix: Any, right: Any) -> Any:
             if abs(a[i, k]) > abs(a[p, k]):
                 p = i
         p = require(p, a[p, k] != 0)
-        if p != k:
-            for j in range(k, n):
-                a[k, j], a[p, j] = a[p, j], a[k, j]
-            for j in range(m):
-                x[k, j], x[p, j] = x[p, j], x[k, j]
-        for i in range(k + 1, n):
-            f = a[i, k] / a[k, k]
-            for j in range(k + 1, n):
-                a[i, j] -= f * a[k, j]
-            for j in range(m):
-                x[i, j] -= f * x[k, j]
-    for k in range(n - 1, -1, -1):
+        for j in range(n):
+            a[k, j], a[p, j] = a[p, j], a[k, j]
         for j in range(m):
-            for i in range(k + 1, n):
-                x[k, j] -= a[k, i] * x[i, j]
-            x[k, j] /= a[k, k]
+            x[k, j], x[p, j] = x[p, j], x[k, j]
+        for i in range(n):
+            if i != k:
+                f = a[i, k] / a[k, k]
+                for j in range(n):
+                    a[i, j] -= f * a[k, j]
+                for j in range(m):
+                    x[i, j] -= f * x[k, j]
+    for i in range(n):
+        for j in range(m):
+            x[i, j] /= a[i, i]
     return x
 
 
@@ -59,19 +60,16 @@ def det(matrix: Any) -> Any:
                     p, q = i, j
         if a[p, q] == 0:
             return 0.0
-        if p != k:
-            d = -d
-            for j in range(k, n):
-                a[k, j], a[p, j] = a[p, j], a[k, j]
-        if q != k:
-            d = -d
-            for i in range(k, n):
-                a[i, k], a[i, q] = a[i, q], a[i, k]
-        d *= a[k, k]
-        for i in range(k + 1, n):
-            f = a[i, k] / a[k, k]
-            for j in range(k + 1, n):
-                a[i, j] -= f * a[k, j]
+        for j in range(n):
+            a[k, j], a[p, j] = a[p, j], a[k, j]
+        for i in range(n):
+            a[i, k], a[i, q] = a[i, q], a[i, k]
+        d *= a[k, k] if (p == k) == (q == k) else -a[k, k]
+        for i in range(n):
+            if i > k:
+                f = a[i, k] / a[k, k]
+                for j in range(n):
+                    a[i, j] -= f * a[k, j]
     if n == 1:
         return a[0, 0]
     if n > 1:

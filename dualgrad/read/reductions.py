@@ -53,12 +53,14 @@ def mean(r: Any, node: ast.AST, v: Array) -> Atom:
 
 
 def variance(r: Any, node: ast.AST, v: Array) -> Atom:
+    """In double precision, as in numba."""
     v = r.settled(v)
-    center = mean(r, node, v)
-    dtype = center.type.dtype
-    squares = r.folded(r.shape(v), r.cast(const(0), dtype), lambda t, k: r.b.add(
-        t, r.b.square(r.b.sub(r.cast(r.entry(v, k), dtype), center))))  # fmt: skip
-    return averaged(r, squares, v)
+    center = r.cast(mean(r, node, v), FLOAT)
+
+    def step(total: Atom, k: Sequence[Atom]) -> Atom:
+        return r.b.add(total, r.b.square(r.b.sub(r.cast(r.entry(v, k), FLOAT), center)))
+
+    return averaged(r, r.folded(r.shape(v), const(0.0), step), v)
 
 
 def root(r: Any, x: Atom) -> Atom:
