@@ -538,6 +538,85 @@ class Writer:
         scope.arrays[name] = shape
         return lines
 
+    # Whole arrays
+
+    def view(self, scope: Scope, n: int, names: list[str] | None = None) -> str | None:
+        """A view of n entries."""
+        r, found = self.r, []
+        for name, shape in scope.arrays.items():
+            if names is not None and name not in names:
+                continue
+            if shape == (n,):
+                found += [name, name, f"{name}[::-1]", f"{name}[:]"]
+            if len(shape) == 1 and shape[0] > n:
+                extra = shape[0] - n
+                found += [f"{name}[{extra}:]", f"{name}[:-{extra}]", f"{name}[:{n}]", f"{name}[-{n}:]", f"{name}[{n - 1}::-1]"]
+            if len(shape) == 2 and shape[1] == n:
+                found += [f"{name}[{self.index(scope, shape[0], f'len({name})')}]"] * 2
+            if len(shape) == 2 and shape[0] == n:
+                found += [f"{name}[:, {self.index(scope, shape[1], f'{name}.shape[1]')}]"] * 2
+        return r.choice(found) if found else None
+
+    def whole(self, scope: Scope, n: int, depth: int = 2) -> str:
+        """An expression of n entries."""
+        leaf = self.view(scope, n) or f"np.full({n}, 0.6)"
+        if depth == 0 or self.chance(0.2):
+            return leaf
+
+        def e() -> str:
+            return self.whole(scope, n, depth - 1)
+
+        matrices = [m for m, shape in scope.arrays.items() if shape == (n, 3)]
+        forms = [
+            lambda: f"{e()} + {e()}",
+            lambda: f"{e()} - 0.5 * ({e()})",
+            lambda: f"({e()}) * ({e()})",
+            lambda: f"({e()}) / (1.5 + ({e()}) ** 2)",
+            lambda: f"{self.r.choice(['np.sin', 'np.tanh', 'np.cos', 'np.arctan'])}({e()})",
+            lambda: f"{self.float_leaf(scope)} * ({e()})",
+            lambda: f"({e()}) ** 2",
+            lambda: f"-({e()})",
+            lambda: f"({e()}).copy()",
+        ]
+        if matrices and self.view(scope, 3):
+            forms.append(lambda: f"{self.r.choice(matrices)} @ ({self.view(scope, 3)})")
+        return self.r.choice(forms)()
+
+    def reduced(self, scope: Scope) -> str:
+        """A number made of an array."""
+        n = self.r.choice([3, 4])
+        form = self.r.choice(["np.sum({0})", "np.mean({0})", "({0}) @ ({1})", "np.var({0})", "np.dot({0}, {1})", "np.prod(np.sin({0}))",
+                              "({0})[1]", "({0}).sum()"])  # fmt: skip
+        return f"np.tanh({form.format(self.whole(scope, n), self.whole(scope, n, 1))})"
+
+    def array(self, scope: Scope) -> Lines:
+        """A statement of whole arrays: a new one, a name bound again, a store into a view, an update in place, a number."""
+        r, names = self.r, self.writable(scope)
+        kind = r.choices(["new", "again", "store", "update", "number"], [3, 3, 3, 2, 4])[0]
+        n = r.choice([3, 4])
+        if kind == "new":
+            name = self.new_array(scope)
+            if name:
+                lines = [f"{name} = np.tanh({self.whole(scope, n)})"]
+                scope.arrays[name] = (n,)
+                return lines
+        if kind == "again":
+            local = [v for v in ARRAYS if scope.arrays.get(v) in ((3,), (4,)) and v not in self.fixed]
+            if local:
+                name = r.choice(local)
+                return [f"{name} = np.sin({self.whole(scope, scope.arrays[name][0])})"]
+        place = self.view(scope, n, names) if names else None
+        if kind == "store" and place and "[" in place:
+            value = r.choice([f"np.cos({self.whole(scope, n)})", self.small(scope, 1), f"0.5 * {self.view(scope, n) or '0.3'}"])
+            return [f"{place} = {value}"]
+        if kind == "update" and place:
+            sign = r.choice(["+=", "-=", "*="])
+            return [f"{place} {sign} np.sin({self.whole(scope, n)})"]
+        name = r.choice([f for f in FLOATS if f not in scope.ints])
+        lines = [f"{name} = {self.reduced(scope)}"]
+        scope.floats = list({**dict.fromkeys(scope.floats), name: None})
+        return lines
+
     def call(self, scope: Scope) -> Lines:
         if not self.helpers:
             return self.assign(scope)
@@ -597,7 +676,7 @@ class Writer:
 
 STATEMENTS = {
     "assign": 6, "augment": 6, "count": 4, "flag": 1, "store": 8, "swap": 3, "branch": 5, "jump": 4, "loop": 8, "while_": 3,
-    "march": 2, "fill": 3, "call": 4, "back": 2, "pair": 1,
+    "march": 2, "fill": 3, "call": 4, "back": 2, "pair": 1, "array": 5,
 }  # fmt: skip
 
 
