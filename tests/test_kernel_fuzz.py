@@ -48,7 +48,8 @@ from dualgrad.transforms.transpose import transpose
 FEW, MANY, COMPILED = 60, 5000, 2
 DIRECTIONS = 3
 # What may be refused: by the reader, and by reverse mode
-REFUSED = ("a part of an array", "may mean different things", "made on some paths only", "means one array or another")
+REFUSED = ("a part of an array", "may mean different things", "made on some paths only", "means one array or another",
+           "is written in place", "by what overlaps it")  # fmt: skip
 
 
 def real(tree, out):

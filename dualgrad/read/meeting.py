@@ -188,6 +188,8 @@ class Meeting(Expressions):
 
     def shape_outside(self, x: Array, y: Array, blocks: list[Statement]) -> list[Atom] | None:
         """A shape that two branches give an array, in terms of what is known before them."""
+        if any(v.is_memory and v.source not in {*self.dims, *self.arguments} for v in (x, y)):
+            return None  # the name of one array or another
         bound = Counter(v for s in walk(blocks) for v in vars_bound(s))
         lets = {s.target: s for s in walk(blocks) if isinstance(s, Let) and bound[s.target] == 1}
         words = (*HARMLESS, "checked", "length")
