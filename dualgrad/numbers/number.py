@@ -520,7 +520,11 @@ def operands(kind: type[Number], level: Level, word: Word, args: Sequence[Any]) 
         if word.ufunc is not None and any(type(v) in (int, float) for v in values):
             values = _adopted(values, np.result_type(*(a.dtype for a, on in zip(args, active) if on)))
         return active, (None,) * len(args), values
-    return active, (None, exponent), values[:1]
+    base = values[0]
+    if isinstance(args[1], np.generic):  # NumPy's scalars promote
+        dtype = np.result_type(base.dtype, args[1])
+        base = base if dtype == base.dtype else base.astype(dtype)
+    return active, (None, exponent), [base]
 
 
 def _adopted(values: list[Any], dtype: np.dtype) -> list[Any]:

@@ -10,11 +10,8 @@ import numpy as np
 from dualgrad.core.words import WORDS
 
 from ..array import wrap
-from ..number import apply, apply_linear, plain, store, write_out
-from .folding import accumulated, reduced
+from ..number import apply, plain, write_out
 from .making import operand
-from .reducing import cumsum
-from .shapes import broadcast_to, reshape
 from .table import (
     COMPOSED,
     DISCRETE,
@@ -22,7 +19,6 @@ from .table import (
     ELEMENTARY,
     FUNCTIONS,
     METHODS,
-    REDUCTIONS,
     UFUNCS,
     arguments,
     mapped,
@@ -32,6 +28,8 @@ from .table import (
     unsupported,
     unwrapped,
 )
+from .ufunc_methods import called, placed
+from .ufunc_methods import method as method_of
 
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
@@ -40,8 +38,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any 
         return self._alone(ELEMENTARY[ufunc])
     if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
         return NotImplemented
-    result = call_ufunc(ufunc, method, inputs, options)
-    return result if out is None else write_out(out[0], result)
+    result = call_ufunc(ufunc, method, inputs, options, out)
+    return result if out is None else placed(out, result)
 
 
 def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -52,38 +50,27 @@ def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any)
     return found(*args)
 
 
-def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """A ufunc or one of its methods, without ``out``."""
-    if options.get("where", True) is not True or options.get("dtype") is not None and method == "__call__":
-        raise unsupported(f"np.{ufunc.__name__} with where= or dtype=", "use np.where(test, a, b), x.astype(dtype)")
+def call_ufunc(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any], out: Any = None
+) -> Any:
+    """A ufunc or one of its methods; ``out`` is read where ``where=`` leaves it as it is."""
     if method == "__call__":
-        axes = {k: v for k, v in options.items() if k in ("axis", "axes", "keepdims")}  # of products of vectors
+        if not options.keys() <= {"axis", "axes", "keepdims"} and not _selects_all(options):
+            return called(ufunc, inputs, out, options)
+        word = UFUNCS.get(ufunc) or special_word(ufunc)
+        axes = {k: v for k, v in options.items() if k != "where"}  # of products of vectors
         if axes.keys() - parameters(COMPOSED.get(ufunc, np.absolute)).keys():
             raise unsupported(f"np.{ufunc.__name__} with {next(iter(axes))}=", "use np.moveaxis before and after")
-        word = UFUNCS.get(ufunc) or special_word(ufunc)
         if word is not None:
             return apply(word, *map(operand, inputs))
         if ufunc in DISCRETE_UFUNCS:
             return ufunc(*map(plain, inputs))
         if ufunc in COMPOSED:
             return COMPOSED[ufunc](*map(operand, inputs), **axes)
-    elif method == "reduce" and ufunc in REDUCTIONS:
-        if options.get("initial", np._NoValue) is not np._NoValue:
-            raise unsupported(f"np.{ufunc.__name__}.reduce with initial=")
-        return REDUCTIONS[ufunc](*inputs, axis=options.get("axis", 0), keepdims=options.get("keepdims", False))
-    elif method == "accumulate" and ufunc is np.add:
-        return cumsum(*inputs, options.get("axis", 0))
-    elif method == "at" and ufunc is np.add:
-        x, index, value = inputs
-        rest = np.shape(plain(x)[index])
-        return store(x, ..., x + apply_linear(WORDS["scatter"], broadcast_to(value, rest), index, x.shape))
-    elif method == "outer":
-        a, b = inputs
-        return call_ufunc(ufunc, "__call__", (reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), {})
-    elif method in ("reduce", "accumulate") and ufunc.nin == 2 and (ufunc in UFUNCS or ufunc in COMPOSED):
-        chosen = {k: v for k, v in options.items() if k in ("axis", "keepdims")}
-        if options.get("initial", np._NoValue) is np._NoValue:
-            return (reduced if method == "reduce" else accumulated)(ufunc, *inputs, **chosen)
+    elif ufunc in DISCRETE_UFUNCS or ufunc in UFUNCS and UFUNCS[ufunc].kind == "discrete":
+        return getattr(ufunc, method)(*map(plain, inputs), **{k: plain(v) for k, v in options.items()})
+    elif ufunc in UFUNCS or ufunc in COMPOSED or special_word(ufunc):
+        return method_of(ufunc, method, inputs, options)
     if only_buffers(inputs):
         return wrap(getattr(ufunc, method)(*map(unwrapped, inputs), **options))
     raise refusal(ufunc) if method == "__call__" else unsupported(f"np.{ufunc.__name__}.{method}")
@@ -104,6 +91,10 @@ def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: d
     if only_buffers((*args, *kwargs.values())):
         return wrap(function(*mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
     raise refusal(function)
+
+
+def _selects_all(options: dict[str, Any]) -> bool:
+    return options.keys() == {"where"} and options["where"] is True
 
 
 def special_word(ufunc: Any) -> Any:
