@@ -125,6 +125,7 @@ def _new_cell(cell: types.CellType) -> types.CellType:
     """The user's own cell, unless it holds a module or function that may mean something else here."""
     kind = type(_content(cell))
     liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType, np.vectorize)
+    liftable = liftable or _is_distribution(kind)
     return types.CellType() if liftable else cell
 
 
@@ -172,6 +173,8 @@ def lifted(value: Any) -> Any:
         return _ScipyNames(value) if value.__name__ in _SCIPY else NAMESPACES.get(value, value)
     if kind is np.vectorize:
         return _Vectorize(value)
+    if _is_distribution(kind):
+        return _of_scipy(value)
     if kind in _REPLACEABLE:
         return REPLACED.get(value, value)
     return value
@@ -425,14 +428,18 @@ class _Namespace(types.SimpleNamespace):
         return getattr(self._module, name)
 
 
-_ROOMS = ("linalg", "signal", "sparse.linalg")
+_ROOMS = ("linalg", "signal", "special", "stats", "sparse.linalg")
 _SCIPY = {"scipy", "scipy.sparse", *(f"scipy.{room}" for room in _ROOMS)}
+
+
+def _is_distribution(kind: type) -> bool:
+    return kind.__module__.startswith("scipy.stats.")
 
 
 @functools.cache
 def _of_scipy(function: Any) -> Any:
     """Our function of the same name, if there is one (`dualgrad.scipy`): SciPy's cannot see numbers."""
-    name = function.__name__
+    name = getattr(function, "__name__", type(function).__name__.removesuffix("_gen"))  # a distribution has none
     for room in _ROOMS:
         if getattr(sys.modules.get(f"scipy.{room}"), name, None) is function:
             ours = import_module(f"dualgrad.scipy.{room}")
