@@ -278,7 +278,7 @@ def limit(f: Any, x: Any, v: Any, h: float) -> Any:
 
     try:
         found = [central(h), central(h / 2)]
-    except ValueError:  # shapes that depend on values changed
+    except (ValueError, IndexError):  # shapes that depend on values changed
         return None
     scale = max(1.0, float(np.max(np.abs(found[1]), initial=0.0)))
     return found[1] if np.allclose(*found, rtol=1e-6, atol=1e-6 * scale) else None
