@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_kernel_laws import JET, PULL, PUSH, derived
 
-from dualgrad.core.errors import StructureError
+from dualgrad.core.errors import KernelError, StructureError
 
 
 def gradient(f, *args):
@@ -123,3 +123,20 @@ def test_the_first_binding_may_be_an_argument_that_stays_as_it_is():
     x, h = np.array([0.3, 0.8]), 1e-6
     wanted = [(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(2)]
     np.testing.assert_allclose(gradient(f, x), wanted, rtol=1e-8)
+
+
+def test_asarray_is_the_array_and_a_contiguous_one_is_not_written():
+    def f(x):
+        y = np.asarray(x)
+        y[0] = 2.0 * x[1]
+        return np.sum(x * x)
+
+    np.testing.assert_allclose(gradient(f, np.array([1.0, 3.0])), [0.0, 30.0])
+
+    def g(x):
+        y = np.ascontiguousarray(x)
+        y[0] = 2.0
+        return np.sum(x * x)
+
+    with pytest.raises(KernelError, match="is written in place"):
+        gradient(g, np.array([1.0, 3.0]))

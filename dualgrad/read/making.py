@@ -87,6 +87,25 @@ def copy(r: Any, node: ast.Call) -> Array:
     return r.fresh(array(r, arguments(r, node, "a")["a"]))
 
 
+def same(r: Any, node: ast.Call) -> Array:
+    """``np.asarray`` of an array is that array."""
+    given = arguments(r, node, "a dtype?")
+    if isinstance(given["a"], (ast.List, ast.Tuple)):
+        return literal_array(r, node)
+    found = array(r, given["a"])
+    dtype = dtype_of(r, given, found.type.dtype)
+    return found if dtype == found.type.dtype else r.fresh(found, dtype)
+
+
+def contiguous(r: Any, node: ast.Call) -> Array:
+    """A copy, where NumPy's may be the array itself (`Reader.guard` looks for writes)."""
+    given = array(r, arguments(r, node, "a")["a"])
+    new = r.fresh(given)
+    if given.is_memory:
+        r.guard(node, new.source, given.source)
+    return new
+
+
 def astype(r: Any, node: ast.Call) -> Array:
     given = arguments(r, node, "a dtype")
     return r.fresh(array(r, given["a"]), dtype_of(r, given, ""))
@@ -296,8 +315,8 @@ def buffers() -> dict[Any, Callable[..., Value]]:
 
 MAKING: dict[Any, Callable[..., Value]] = {
     **buffers(),
-    np.array: literal_array, np.asarray: literal_array, np.arange: arange, np.linspace: linspace, np.eye: eye,
-    np.identity: eye, np.copy: copy, np.ascontiguousarray: copy, np.reshape: reshape,
+    np.array: literal_array, np.asarray: same, np.arange: arange, np.linspace: linspace, np.eye: eye,
+    np.identity: eye, np.copy: copy, np.ascontiguousarray: contiguous, np.reshape: reshape,
     np.ravel: partial(ravel, copies=False),
     np.transpose: transpose, np.flip: flip, np.expand_dims: expand_dims, np.roll: roll, np.diag: diag, np.diff: diff,
     np.tril: partial(triangle, keep="le"), np.triu: partial(triangle, keep="ge"),
