@@ -258,6 +258,25 @@ def main(x):
 """
 
 
+DECIDING = INNER.replace("    return g[0] * x[1] + g[1]", """    while g[1] < 0.5:
+        x[1] += 1.0
+        g[1] += 0.25
+    if g[0] > 5.0:
+        return x[1] * x[1]
+    return x[1]""")
+
+
+def test_decisions_by_gradients_are_those_of_the_careful_form():
+    """Inside, the second slope is 0, not NaN, so that two turns are made; the first slope decides as well."""
+    with function(DECIDING.replace("x[0])\n    y[1] =", "x[1])\n    y[1] ="), Gradient) as f:
+        x = np.array([0.0, 0.0])
+        value, slope = run(f, [PUSH], (x,), (np.ones(2),))
+        assert (value, slope) == (2.0, 1.0)
+        assert same(run(f, [GRAD], x), np.array([0.0, 1.0]))
+        value, slope = run(f, [PUSH], (np.array([1.0, 3.0]),), (np.ones(2),))
+        assert (value, slope) == (9.0, 6.0)
+
+
 def test_gradients_that_a_kernel_calls_are_careful_too():
     """The value is x1**3 + 2 x0 x1."""
     x, answer = np.array([0.0, 3.0]), np.array([6.0, 27.0])

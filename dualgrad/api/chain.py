@@ -65,7 +65,7 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
         with reading(careful=True):
             return read_chain(base, chain[:-1], argtypes)
     if not chain:
-        return Function.of(read_kernel(base, argtypes), len(argtypes))
+        return Function.of(read_base(base, argtypes), len(argtypes))
     *before, last = chain
     nested = last.parameters[:1] == ("primals",)
     if nested:
@@ -78,6 +78,18 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     found.zeros |= inner.zeros
     inside = [Check(c.kind, (0, *c.a), (0, *c.b)) for c in inner.checks] if nested else inner.checks
     found.checks = (*inside, *found.checks)
+    return found
+
+
+def read_base(base: Any, argtypes: list[Any]) -> Read:
+    """A kernel; derivatives that it calls carry masks if it decides by them: no result would show their NaN."""
+    outer = READING.get(Reading())
+    with reading(outer.careful) as met:
+        found = read_kernel(base, argtypes)
+    if found.decides:
+        with reading(careful=True):
+            return read_kernel(base, argtypes)
+    outer.zeros |= met.zeros
     return found
 
 
@@ -214,4 +226,4 @@ def program_of(base: Any, chain: Chain, argtypes: list[Any]) -> Read:
         return read_kernel(base, argtypes)
     f = read_chain(base, chain, argtypes)
     READING.get(Reading()).zeros |= f.zeros
-    return Read(f.program, f.params, f.result, ())
+    return Read(f.program, f.params, f.result, (), zeros=f.zeros)

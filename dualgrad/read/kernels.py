@@ -8,6 +8,7 @@ from typing import Any
 from dualgrad.core.program import Atom, Const, Let, Program, Statement, Store, Var
 from dualgrad.core.walk import walk
 from dualgrad.core.words import WORDS
+from dualgrad.transforms.activity import chooses_by
 from dualgrad.transforms.ssa import ssa
 
 from .jumps import RESULT, ends, is_none, without_jumps
@@ -50,6 +51,7 @@ class Reader(Statements):
         self.source = source
         self.active: list[Any] = [source.function]
         self.sources: dict[Any, Source] = {}
+        self.suspects: list[Any] = []  # results of derivatives that multiply structural zeros
         if caller is not None:
             self.inlined, self.b, self.inits, self.sources = True, caller.b, caller.inits, caller.sources
             self.caller, self.head, self.dims, self.fresh_arrays = caller, caller.head, caller.dims, caller.fresh_arrays
@@ -57,6 +59,7 @@ class Reader(Statements):
             self.chosen = caller.chosen
             self.wanted, self.arguments = caller.wanted, caller.arguments
             self.active += caller.active
+            self.suspects = caller.suspects
         self.body = without_jumps(source.tree)
         names = (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.Name))
         self.local = {*source.params, *(n.id for n in names if isinstance(n.ctx, ast.Store))}
@@ -77,8 +80,8 @@ class Reader(Statements):
         writes = tuple(k for k, v in enumerate(variables) if v in stored)
         results = leaves(result) if result is not None else [variables[k] for k in writes]
         inits: list[Statement] = [Let(v, WORDS["move"], (zero,)) for v, zero in self.inits.items()]
-        body = inits + self.head + self.b.block
-        return Read(Program(self.source.name, variables, body, results), params, result, writes)
+        program = Program(self.source.name, variables, inits + self.head + self.b.block, results)
+        return Read(program, params, result, writes, decides=chooses_by(program.body, self.suspects))
 
     def owned(self, array: Array) -> Array:
         """An array as a result: a view becomes an array of its own."""
@@ -127,6 +130,7 @@ class Reader(Statements):
             if isinstance(param, Var):
                 self.b.bind(next(params), arg.var if isinstance(arg, Array) else arg)
         self.b.block += copy.body
+        self.suspects += copy.results if read.zeros else ()
         for arg, new in parts:
             self.assign_into(node, arg, new)
         return mapped(lambda _: self.spliced(next(results)), read.result)

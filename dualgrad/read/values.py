@@ -116,13 +116,17 @@ class Read:
     argument that is fixed); ``program.params`` are the variables among them, flattened.
     ``result`` has the structure of what the kernel returns over ``program.results``; it is
     None where the kernel returns nothing, and then the results are the arrays it wrote.
-    ``writes`` are the positions in ``program.params`` of the arrays it wrote.
+    ``writes`` are the positions in ``program.params`` of the arrays it wrote.  ``zeros`` says
+    whether it multiplies structural zeros as if they were numbers, and ``decides`` whether a
+    derivative that does so was read inside it and something is chosen by that derivative.
     """
 
     program: Program
     params: tuple[Any, ...]
     result: Any
     writes: tuple[int, ...]
+    zeros: bool = False
+    decides: bool = False
 
 
 def wrap(thing: Any) -> Value:

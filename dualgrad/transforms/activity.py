@@ -58,6 +58,28 @@ def _together(targets: tuple[Var, ...], sources: Iterable[Atom], active: set[Var
                 _flow((*sources, *targets), target, active)
 
 
+def chooses_by(block: list[Statement], values: Iterable[Atom]) -> bool:
+    """Whether a comparison, a rounding or a selection depends on one of these values."""
+    reached: set[Atom] = set(values)
+    statements = list(walk(block)) if reached else []
+    size = -1
+    while len(reached) != size:
+        size = len(reached)
+        for s in statements:
+            if isinstance(s, Let) and not reached.isdisjoint(s.args) and s.word.name not in ("shape", "length"):
+                if s.word.kind in ("selecting", "discrete") or not s.target.type.differentiable:
+                    return True
+                reached.add(s.target)
+            elif isinstance(s, Store) and s.value in reached:
+                reached.add(s.array)
+            elif isinstance(s, (For, While)):
+                changed = [c for c in s.carries if not reached.isdisjoint((c.init, c.next))]
+                reached.update(v for c in changed for v in (c.inner, c.out))
+            elif isinstance(s, If):
+                reached.update(j.out for j in s.joins if not reached.isdisjoint((j.then, j.orelse)))
+    return False
+
+
 @dataclass(eq=False)
 class Family:
     """Array variables that may name the same memory; ``final`` is the last of them that the block of the first binds.
