@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.core.program import INT, Type
+from dualgrad.core.program import BOOL, INT, Type
 
 from .declare import arithmetic, discrete, floating, like_first, memory, promoted, rank_of, truth
 
@@ -28,6 +28,8 @@ def _where_type(types: list[Type], params: dict[str, Any]) -> Type:
 
 def _text_of_cast(args: list[str], params: dict[str, Any], types: list[Type]) -> str:
     name = {"float64": "float", "int64": "int", "bool": "bool"}.get(params["dtype"])
+    if types[0] == BOOL and name == "float":
+        name = None  # numba has no float(True)
     return f"{name}({args[0]})" if name and types[0].rank == 0 else f"np.{params['dtype']}({args[0]})"
 
 
