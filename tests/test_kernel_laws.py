@@ -6,6 +6,7 @@ The reference is always differences of the *original* function.
 
 import ast
 import inspect
+import itertools
 import math
 
 import numpy as np
@@ -61,8 +62,16 @@ def derived(f, steps, *args):
     return namespace[generated.entry]
 
 
+class Endless(ValueError):
+    """A loop that does not end, as a loop may at NaN or infinity."""
+
+
 class NumPyLiterals(ast.NodeTransformer):
-    """Floats divide as NumPy's do."""
+    """Floats divide as NumPy's do, and loops do not turn for ever."""
+
+    def visit_While(self, node):
+        self.generic_visit(node)
+        return ast.While(node.test, [*ast.parse("_turned()").body, *node.body], node.orelse)
 
     def visit_Constant(self, node):
         return ast.parse(f"np.float64({node.value!r})", mode="eval").body if type(node.value) is float else node
@@ -78,7 +87,13 @@ def run_on_numpy(f, steps, *args):
     def again(module, results, *args):
         return run_on_numpy(f, (*steps, CAREFUL), *args) if has_nan(results) else results
 
-    names |= {"float": np.float64, "careful": again}
+    turns = itertools.count()
+
+    def turned():
+        if next(turns) > 5000:
+            raise Endless
+
+    names |= {"float": np.float64, "careful": again, "_turned": turned}
     with np.errstate(all="ignore"):
         return names[generated.entry](*args)
 
