@@ -81,6 +81,17 @@ def upper(a: Any) -> ndarray:
     return np.swapaxes(_below(mT(a), 1.0), -1, -2)
 
 
+def corner(a: Any) -> ndarray:
+    """One in the last row and column."""
+    n = np.arange(a.shape[-1]) == a.shape[-1] - 1
+    return np.asarray(n & n[:, None], a.dtype)
+
+
+def free_corner(q: Any) -> ndarray:
+    """The corner, if all columns of ``q`` but the last decide that one, else zero."""
+    return corner(q) * q.dtype.type(q.dtype.kind != "c" and q.shape[-1] == q.shape[-2])
+
+
 def ones(a: Any) -> ndarray:
     return np.ones(a.shape[-2:], a.dtype)
 

@@ -68,7 +68,9 @@ for _name in ("sparse_times", "sparse_solve"):
 
 # Masks of the shape of a matrix
 
-for _name in ("lower_half", "strictly_lower", "upper", "ones", "largest", "real_row", "zeros_of_row"):
+for _name in (
+    "lower_half", "strictly_lower", "upper", "corner", "free_corner", "ones", "largest", "real_row", "zeros_of_row",
+):  # fmt: skip
     register(Word(_name, "discrete", any_array, f"{_name}({{0}})", Rule(("a",))))
 
 # Systems and determinants
@@ -92,14 +94,19 @@ implicit(
 
 implicit("cholesky(a)", "np.linalg.cholesky({0})", "y @ (lower_half(y)*(inv(y) @ da @ adjoint(inv(y))))")
 
-_TURN = "adjoint(qr_q(a, q, r)) @ da @ inv(qr_r(a, q, r))"
-_SKEW = f"(lower_half(r)*({_TURN}) - adjoint(lower_half(r)*({_TURN})))"  # on the diagonal its imaginary part
-implicit("qr_q(a, q, r)", "q", f"y @ {_SKEW} + da @ inv(qr_r(a, q, r)) - y @ ({_TURN})")
-implicit("qr_r(a, q, r)", "r", f"({_TURN} - {_SKEW}) @ y")
+# A square matrix may be singular by its last column: the other factor does not depend on that, and what divides by the
+# last entry of the diagonal divides by one instead (`corner`; of orthogonal matrices if they are real, `free_corner`).
 
-_INNER = "inv(lu_lower(a, l, u)) @ da @ inv(lu_upper(a, l, u))"
-implicit("lu_lower(a, l, u)", "l", f"y @ (strictly_lower(l)*({_INNER}))")
-implicit("lu_upper(a, l, u)", "u", f"(upper(l)*({_INNER})) @ y")
+_R = "(qr_r(a, q, r) - free_corner(q)*qr_r(a, q, r) + free_corner(q))"
+_TURN = f"adjoint(qr_q(a, q, r)) @ da @ inv({_R})"
+_SKEW = f"(lower_half(r)*({_TURN}) - adjoint(lower_half(r)*({_TURN})))"  # on the diagonal its imaginary part
+implicit("qr_q(a, q, r)", "q", f"y @ {_SKEW} + da @ inv({_R}) - y @ ({_TURN})")
+implicit("qr_r(a, q, r)", "r", f"upper(r)*(adjoint(qr_q(a, q, r)) @ da - {_SKEW} @ y)")
+
+_U = "(lu_upper(a, l, u) - corner(u)*lu_upper(a, l, u) + corner(u))"
+_LEFT = f"strictly_lower(l)*(inv(lu_lower(a, l, u)) @ da @ inv({_U}))"
+implicit("lu_lower(a, l, u)", "l", f"y @ ({_LEFT})")
+implicit("lu_upper(a, l, u)", "u", f"upper(l)*(inv(lu_lower(a, l, u)) @ da - ({_LEFT}) @ y)")
 
 implicit("eigh_values(a, w, v)", "w", "diagonal_part(adjoint(eigh_vectors(a, w, v)) @ da @ eigh_vectors(a, w, v))")
 implicit("eigh_vectors(a, w, v)", "v", "y @ over_gaps(adjoint(y) @ da @ y, eigh_values(a, w, v))")

@@ -11,9 +11,19 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.errors import UnsupportedError
-from dualgrad.numbers.functions.linalg import adjoint, hermitian_parts, mT, symmetrized, word
+from dualgrad.numbers.functions.linalg import (
+    adjoint,
+    alone,
+    dependence,
+    dependent,
+    hermitian_parts,
+    mT,
+    symmetrized,
+    word,
+)
 from dualgrad.numbers.functions.making import join, operand
 from dualgrad.numbers.number import plain
+from dualgrad.numbers.undefined import undefined
 
 from .functions import expm, logm, solve_continuous_lyapunov, solve_sylvester, sqrtm
 from .means import stands_for
@@ -238,6 +248,8 @@ def _lu(a: Any) -> tuple[Any, Any]:
     square = a[..., :k, :k]
     _, lower, upper = theirs(plain(a))
     parts = np.ascontiguousarray(lower[..., :k, :]), np.ascontiguousarray(upper[..., :, :k])
+    if dependent(plain(a), parts[1], n if m > n else m - 1):
+        return undefined(lower, dependence("scipy.linalg.lu")), undefined(upper, dependence("scipy.linalg.lu"))
     lower, upper = word("lu_lower", square, *parts), word("lu_upper", square, *parts)
     if m > n:
         rest = mT(word("solve_lower", mT(upper), mT(a[..., n:, :])))
@@ -337,14 +349,14 @@ def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = Fals
     a = symmetrized(operand(a), lower)
     if b is None:
         w, v = hermitian_parts(a, *theirs(plain(a)))
-        return w if eigvals_only else (w, v)
+        return alone(w) if eigvals_only else (w, v)
     b = symmetrized(operand(b), lower)
     w, v = theirs(plain(a), plain(b))
     factor = np.linalg.cholesky(b)
     half = solve_triangular(factor, a, lower=True)
     reduced = solve_triangular(factor, adjoint(half), lower=True)
     w, turned = hermitian_parts((reduced + adjoint(reduced)) * 0.5, w, adjoint(plain(factor)) @ v)
-    return w if eigvals_only else (w, solve_triangular(factor, turned, "C", True))
+    return alone(w) if eigvals_only else (w, solve_triangular(factor, turned, "C", True))
 
 
 @_meaning

@@ -16,7 +16,7 @@ from dualgrad.core.errors import GaugeError
 from dualgrad.core.words import WORDS
 
 from ..array import wrap
-from ..number import apply, plain
+from ..number import Number, apply, plain
 from ..undefined import undefined
 from .complex import squared
 from .making import operand
@@ -75,6 +75,52 @@ def symmetrized(a: Any, lower: bool = True) -> Any:
     return np.where(np.eye(a.shape[-1], dtype=bool), np.real(a), whole) if a.dtype.kind == "c" else whole
 
 
+# Where there is no derivative
+
+
+def spoiled(found: Any, bad: Any, by: Any, value: Any = None) -> Any:
+    """The same numbers; the derivative of those that are ``bad`` is NaN, as far as it comes from ``by``."""
+    if not np.any(bad):
+        return found
+    value, at = plain(found) if value is None else value, plain(by)
+    zero = np.where(np.isfinite(at), by, at.dtype.type(0)) - np.where(np.isfinite(at), at, 0)
+    return np.where(bad, value + np.sqrt(0.0 * zero), found)  # infinity times zero
+
+
+def negligible(w: Any) -> Any:
+    """What is rounding beside the largest of these values."""
+    value = np.abs(plain(w))
+    size = np.max(value, axis=-1, keepdims=True, initial=0.0)
+    return size * (4 * value.shape[-1] * np.finfo(value.dtype).eps)
+
+
+def alone(w: Any, singular: bool = False) -> Any:
+    """Values without their vectors: those that agree share their derivatives; a singular value has none at zero.
+
+    Zero is the mean of both sides there, and the second derivative is infinite.
+    """
+    value, size = plain(w), negligible(w)
+    n = value.shape[-1]
+    same = np.abs(value[..., :, None] - value[..., None, :]) <= size[..., None]
+    zero = (np.abs(value) <= size) & singular
+    if np.count_nonzero(same) == value.size and not np.any(zero) or not np.all(np.isfinite(value)):
+        return w
+    for _ in range(n.bit_length()):
+        same = same @ same
+    share = (same / np.maximum(np.sum(same, -1, keepdims=True), 1) * ~zero[..., None]).astype(value.dtype)
+    change = w - value
+    found = value + (share @ change[..., None])[..., 0]
+    return found + np.where(zero, np.power(change, 1.5), 0.0) if np.any(zero) else found
+
+
+def dependent(a: Any, r: Any, columns: int) -> bool:
+    """Whether one of the first columns depends on those before it; ``r`` is the triangle of a factorization."""
+    columns = max(0, min(columns, r.shape[-2]))
+    left = np.abs(np.diagonal(r, axis1=-2, axis2=-1))[..., :columns]
+    length = np.max(np.abs(a), axis=-2, initial=0.0)[..., :columns]
+    return bool(np.any(left <= length * (4 * max(a.shape[-2:]) * np.finfo(length.dtype).eps)))
+
+
 # Systems and inverses
 
 
@@ -85,7 +131,16 @@ def solve(a: Any, b: Any) -> Any:
         return solve(a, b[:, None])[..., 0]
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a, b = np.broadcast_to(a, (*stack, *a.shape[-2:])), np.broadcast_to(b, (*stack, *b.shape[-2:]))
-    return word("solve", a, b)
+    found = word("solve", a, b)
+    if isinstance(a, Number) and not np.all(np.isfinite(plain(found))):
+        bad = ~np.all(np.isfinite(plain(found)), axis=(-2, -1), keepdims=True)
+        found = spoiled(found, bad, np.sum(parts_of(a), axis=(-2, -1), keepdims=True))
+    return found
+
+
+def parts_of(a: Any) -> Any:
+    """A real number that changes with both parts of a complex one."""
+    return np.real(a) + np.imag(a) if a.dtype.kind == "c" else a
 
 
 @of_matrices(np.linalg.inv)
@@ -177,10 +232,15 @@ def polynomial_det(a: Any) -> Any:
 def slogdet(a: Any) -> Any:
     a = operand(a)
     found = np.linalg.slogdet(plain(a))
+    bad = found.logabsdet == -np.inf
+    change = np.sum(parts_of(a), axis=(-2, -1)) if np.any(bad) else None
+    if change is not None:
+        a = np.where(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a)
     if a.dtype.kind != "c":
-        return type(found)(found.sign, word("log_abs_det", a))
+        return type(found)(found.sign, spoiled(word("log_abs_det", a), bad, change, found.logabsdet))
     log = word("log_det", a)
-    return type(found)(np.exp(1j * np.imag(log)), np.real(log))
+    sign = spoiled(np.exp(1j * np.imag(log)), bad, change, found.sign)
+    return type(found)(sign, spoiled(np.real(log), bad, change, found.logabsdet))
 
 
 # Factorizations
@@ -203,14 +263,28 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     found = np.linalg.qr(plain(a))
     square = a[..., :, :m] if m < n else a
     parts = found.Q, np.ascontiguousarray(found.R[..., :, :m])
-    q, r = word("qr_q", square, *parts), word("qr_r", square, *parts)
-    if m < n:
-        r = np.concatenate([r, adjoint(q) @ a[..., :, m:]], axis=-1)
+    if dependent(plain(square), parts[1], n if m > n or a.dtype.kind == "c" else m - 1):
+        q, r = (undefined(part, dependence("np.linalg.qr")) for part in found)
+    else:
+        q, r = word("qr_q", square, *parts), word("qr_r", square, *parts)
+        if m < n:
+            r = np.concatenate([r, adjoint(q) @ a[..., :, m:]], axis=-1)
     if mode == "r":
         return r
     if mode == "complete" and m > n:
         return _complete(a, r)
     return type(found)(q, r)
+
+
+def dependence(name: str) -> GaugeError:
+    """The error of a factorization that goes column by column."""
+    return GaugeError(
+        f"{name} of a matrix with a column that depends on those before it has no derivative",
+        why="the next column of the left factor is then any one that is orthogonal to them (its gauge), or a choice "
+        "of pivots",
+        hint="leave the column out, use np.linalg.pinv or lstsq (along matrices of one rank), or add a multiple of "
+        "the identity",
+    )
 
 
 def _complete(a: Any, r: Any) -> Any:
@@ -236,7 +310,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 @of_matrices(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     a = symmetrized(operand(a), UPLO.upper() == "L")
-    return hermitian_parts(a, *np.linalg.eigh(plain(a), UPLO))[0]
+    return alone(hermitian_parts(a, *np.linalg.eigh(plain(a), UPLO))[0])
 
 
 def hermitian_parts(a: Any, w: Any, v: Any) -> tuple[Any, Any]:
@@ -250,13 +324,31 @@ def hermitian_parts(a: Any, w: Any, v: Any) -> tuple[Any, Any]:
 def eig(a: Any) -> Any:
     a = operand(a)
     found = np.linalg.eig(plain(a))
+    if _defective(found.eigenvectors):
+        return type(found)(*(undefined(part, _defect()) for part in found))
     return type(found)(word("eig_values", a, *found), word("eig_vectors", a, *found))
 
 
 @of_matrices(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
     a = operand(a)
-    return word("eig_values", a, *np.linalg.eig(plain(a)))
+    found = np.linalg.eig(plain(a))
+    if _defective(found.eigenvectors):
+        return undefined(found.eigenvalues, _defect())
+    return alone(word("eig_values", a, *found))
+
+
+def _defective(v: Any) -> bool:
+    """Whether there are fewer vectors than columns."""
+    return bool(v.size) and not np.all(np.linalg.cond(v, 1) < 0.01 / np.finfo(v.dtype).eps)
+
+
+def _defect() -> GaugeError:
+    return GaugeError(
+        "eigenvalues and vectors of a defective matrix have no derivative",
+        why="it has fewer eigenvectors than rows; a change of size t moves its eigenvalues by a root of t",
+        hint="use a function of the matrix without them (its trace, np.linalg.matrix_power, dg.scipy.linalg.expm)",
+    )
 
 
 @of_matrices(np.linalg.svd)
@@ -281,7 +373,7 @@ def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, 
     parts = u[..., :n], s.astype(a.dtype), v
     values = np.real(word("svd_values", a, *parts))
     if not vectors:
-        return values, None, None
+        return alone(values, singular=True), None, None
     short = word("svd_short", a, *parts)
     if m == n:
         return values, word("svd_short", mT(a), v, s, u), short

@@ -11,7 +11,7 @@ from dualgrad.backends.arrays import axes_of
 
 from ..number import plain
 from .complex import squared
-from .linalg import inv, svdvals
+from .linalg import inv, negligible, parts_of, spoiled, svdvals
 from .making import operand
 from .reducing import root
 from .table import means
@@ -54,7 +54,6 @@ def _of_matrices(x: Any, ord: Any) -> Any:
         return root(np.sum(squared(x), (-2, -1)))
     if ord in (2, -2, "nuc"):
         s = svdvals(x)
-        s = np.where(plain(s) == 0, 0.0, s)
         return np.sum(s, -1) if ord == "nuc" else _largest(s) if ord == 2 else np.min(s, -1)
     if ord not in (1, -1, np.inf, -np.inf):
         raise ValueError("Invalid norm order for matrices.")
@@ -87,8 +86,15 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 def cond(x: Any, p: Any = None) -> Any:
     if p in (None, 2, -2):
         s = svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+        if p == -2:
+            return s[..., -1] / s[..., 0]
+        return spoiled(s[..., 0] / s[..., -1], plain(s)[..., -1] <= negligible(s)[..., 0], s[..., 0])
+    value = np.linalg.cond(plain(x), p)
+    bad = ~np.isfinite(value)
+    if not np.any(bad):
+        return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+    regular = np.where(bad[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    return spoiled(cond(regular, p), bad, np.sum(parts_of(x), (-2, -1)), value)
 
 
 @means(np.linalg.matrix_power)
