@@ -441,3 +441,16 @@ def test_a_matrix_of_a_real_map_takes_real_vectors():
     close(lin @ X, C @ X)
     close(lin.T @ Z, (C.conj().T @ Z).real)
     close(lin.as_linear_operator().rmatvec(Z), (C.conj().T @ Z).real)
+
+
+def test_sinc_of_complex_numbers():
+    z = np.array([0.31 + 0.2j, 1.5 + 2.3j, 0.0, 0.01 - 0.02j, 0.15 + 0.04j, 0.16 + 0.04j])
+    h = 1e-5
+    assert np.allclose(dg.jvp(np.sinc, (z,), (np.ones_like(z),))[0], np.sinc(z), rtol=1e-13)
+    for direction in (1.0, 1j):
+        dot = dg.jvp(np.sinc, (z,), (np.full_like(z, direction),))[1]
+        difference = (np.sinc(z + h * direction) - np.sinc(z - h * direction)) / (2 * h)
+        assert np.allclose(dot, difference, rtol=1e-7, atol=1e-9)
+    series = dg.jet(np.sinc, (z,), (np.stack([np.ones_like(z), np.zeros_like(z), np.zeros_like(z)]),))[1]
+    assert np.allclose(series[2][2:4], [0, np.pi**4 / 120 * 4 * z[3]], atol=1e-4)
+    assert np.allclose(dg.jet(np.sinc, (0j,), (np.array([1, 0, 0, 0j]),))[1], [0, -(np.pi**2) / 6, 0, np.pi**4 / 120])

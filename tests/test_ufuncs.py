@@ -215,9 +215,42 @@ def test_ufuncs_of_the_value_alone():
     mask = dg.jvp(lambda x: np.logical_and.reduce(x > 0), (X,), (V,))
     assert np.array_equal(mask[0], np.logical_and.reduce(X > 0))
     assert np.array_equal(dg.jvp(lambda x: np.greater.outer(x[0], x[1]), (X,), (V,))[0], np.greater.outer(*X))
-    for f in (np.isnan, np.signbit, np.spacing, np.sign, np.rint, lambda x: np.nextafter(x, 3.0)):
+    for f in (np.isnan, np.signbit, np.spacing, np.sign, np.rint):
         out, dot = dg.jvp(f, (X,), (V,))
         assert np.array_equal(out, f(X)) and not np.any(dot)
+
+
+def test_the_next_number_follows_its_argument():
+    obeys(lambda x: np.nextafter(x, 3.0) ** 2)
+    assert dg.grad(np.nextafter, argnums=(0, 1))(1.0, 2.0) == (1.0, 0.0)
+    for x in (0.0, -1.0, np.inf, np.nan):
+        assert np.array_equal(dg.jvp(np.nextafter, (x, np.inf), (1.0, 1.0))[0], np.nextafter(x, np.inf), equal_nan=True)
+    assert dg.jvp(np.nextafter, (np.float32(1), np.float32(2)), (np.float32(1), np.float32(0)))[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x, y: np.round(x, 1, y), lambda x, y: np.round(x, out=y), lambda x, y: x.round(out=y),
+        lambda x, y: np.fix(x, y), lambda x, y: np.fix(x, out=y), lambda x, y: np.floor(x, y),
+        lambda x, y: np.all(x[None], 0, y), lambda x, y: np.any(x[None], axis=0, out=y),
+    ],
+)  # fmt: skip
+def test_what_writes_values_into_numbers_ends_their_derivative(write):
+    def f(x):
+        y = 2 * x
+        write(x, y)
+        return y
+
+    assert np.array_equal(f(X), dg.jvp(f, (X,), (V,))[0])
+    assert not np.any(dg.jvp(f, (X,), (V,))[1]) and not np.any(dg.jacrev(f)(X)) and not np.any(dg.jacfwd(f)(X))
+
+
+def test_the_caller_keeps_an_array_that_is_written_as_out():
+    for f in (lambda x: np.fix(2.0, x), lambda x: np.round(x, 0, x), lambda x: x.round(out=x)):
+        x = X.copy()
+        dg.jvp(f, (x,), (V,))
+        assert np.array_equal(x, X) and not np.any(dg.jacrev(f)(x)) and np.array_equal(x, X)
 
 
 def test_round_and_absolute():

@@ -13,6 +13,10 @@ declare(np.ravel, np.ravel, lambda x: x.ravel(), lambda x: np.ravel(x, "F") ** 2
 declare(np.ravel, lambda x: np.ravel(x.T, "A"), lambda x: np.reshape(x.T, 6, order="A") * x[0, 0], shape=M,
         without={"strided": "A follows them"})  # fmt: skip
 declare(np.ravel, lambda x: np.ravel(np.swapaxes(x, 1, 2), "K"), shape=CUBE, without={"strided": "K follows them"})
+declare(np.ix_, lambda x: np.multiply(*np.ix_(x, x**2)), lambda x: np.ix_([True, False, True], x)[1] * 2,
+        lambda x: np.outer(x, x)[np.ix_([0, 1], np.array([True, False, True]))],
+        without={"empty": "rows are chosen"})  # fmt: skip
+declare(np.take, lambda x: np.take(x, [True, False, True]) ** 2, without={"empty": "entries are chosen"})
 declare(np.transpose, lambda x: np.transpose(x, (2, 0, 1)), lambda x: x.transpose(1, 0, 2) ** 2,
         lambda x: x.transpose(), lambda x: x.T, lambda x: x.transpose(-1, 0, 1), shape=CUBE)  # fmt: skip
 declare(np.permute_dims, lambda x: np.permute_dims(x, (1, 0, 2)), lambda x: np.permute_dims(x, axes=(1, 2, 0)),

@@ -73,7 +73,7 @@ _QUIET: list[tuple[str, str, str]] = [  # (what they are, prefix, names)
      "zeros ones empty eye identity zeros_like ones_like empty_like"),
     ("index arrays", "numpy",
      "indices diag_indices diag_indices_from tril_indices tril_indices_from triu_indices triu_indices_from "
-     "mask_indices ndindex unravel_index ix_ tri"),
+     "mask_indices ndindex unravel_index tri"),
     ("windows of a given length", "numpy", "bartlett blackman hamming hanning"),
     ("plans", "numpy", "einsum_path"),
     ("frequencies", "numpy.fft", "fftfreq rfftfreq"),

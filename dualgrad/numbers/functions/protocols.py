@@ -22,6 +22,7 @@ from .table import (
     UFUNCS,
     arguments,
     mapped,
+    of_value,
     only_buffers,
     parameters,
     refusal,
@@ -87,7 +88,7 @@ def general_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: d
         result = found(*args, **kwargs)
         return result if out is None else write_out(out, result)
     if function in DISCRETE:
-        return function(*mapped(plain, args), **{k: plain(v) for k, v in kwargs.items()})
+        return of_value(function)(*args, **kwargs)
     if only_buffers((*args, *kwargs.values())):
         return wrap(function(*mapped(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
     raise refusal(function)

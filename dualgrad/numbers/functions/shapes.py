@@ -11,7 +11,7 @@ from dualgrad.backends.arrays import axes_of, axis_of
 from dualgrad.core.words import WORDS
 
 from ..number import Number, apply_linear, current, plain, view_of
-from .making import concatenate, join
+from .making import concatenate, join, operand
 from .table import FUNCTIONS, METHODS, means
 
 ALL = slice(None)
@@ -50,6 +50,15 @@ def ravel(x: Any, order: str = "C") -> Any:
         memory = current(x)._ground()
         x, order = transpose(x, sorted(range(x.ndim), key=lambda k: -abs(memory.strides[k]))), "C"
     return reshape(x, (-1,), order)
+
+
+@means(np.ix_)
+def open_mesh(*args: Any) -> tuple[Any, ...]:
+    """Vectors along one axis each; of indices, and of coordinates that carry a derivative."""
+    if any(np.ndim(a) != 1 for a in args):
+        raise ValueError("Cross index must be 1 dimensional")
+    mesh = [a if isinstance(a, Number) else np.ix_(a)[0] for a in map(operand, args)]
+    return tuple([reshape(a, (1,) * k + (-1,) + (1,) * (len(args) - k - 1)) for k, a in enumerate(mesh)])
 
 
 @means(np.transpose, np.permute_dims)
@@ -154,7 +163,8 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
     x, axis = (np.ravel(x), 0) if axis is None or x.ndim == 0 else (x, axis_of(axis, x.ndim))
     n = x.shape[axis]
-    indices = np.asarray(plain(indices)) if np.ndim(indices) else indices
+    indices = np.asarray(plain(indices))[()]
+    indices = indices.astype(np.intp) if indices.dtype == bool else indices  # of a mask too, the entries are positions
     if mode != "raise":
         indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
     return x[(*(ALL,) * axis, indices)]

@@ -22,7 +22,7 @@ import numpy as np
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS
 
-from ..number import Number, current, write_out
+from ..number import Number, current, plain, write_out
 from .outside import REFUSED
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ OF_VALUE = ("argmax", "argmin", "argsort", "argpartition", "all", "any", "nonzer
 # Ufuncs and functions of the value alone.
 DISCRETE_UFUNCS = {
     np.isfinite, np.isinf, np.isnan, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
-    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing, np.nextafter,
+    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing,
 }  # fmt: skip
 DISCRETE = {
     np.argmax, np.argmin, np.argsort, np.all, np.any, np.nonzero, np.count_nonzero, np.searchsorted, np.array_equal,
@@ -51,7 +51,7 @@ DISCRETE = {
     np.flatnonzero, np.lexsort, np.digitize, np.shares_memory, np.may_share_memory, np.can_cast, np.unravel_index,
     np.isin, np.array_equiv, np.isneginf, np.isposinf, np.isreal, np.iscomplex, np.around, np.common_type,
     np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.argpartition, np.nanargmax, np.nanargmin,
-    np.min_scalar_type, np.ix_, np.einsum_path,
+    np.min_scalar_type, np.einsum_path,
 }  # fmt: skip
 
 
@@ -94,6 +94,16 @@ def _writing_out(f: Callable[..., Any]) -> Callable[..., Any]:
         return result if out is None else write_out(out[0] if type(out) is tuple else out, result)
 
     return call
+
+
+@cache
+def of_value(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the values alone; where it writes into numbers, their derivatives become zero."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        return function(*mapped(plain, args), **{k: plain(v) for k, v in options.items()})
+
+    return _writing_out(wraps(function)(call)) if "out" in parameters(function) else call
 
 
 def arguments(function: Any, found: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from dualgrad.core.words import WORDS
 
 from ..number import apply, plain
+from .making import operand
 from .table import COMPOSED, FUNCTIONS, UFUNCS
 
 
@@ -33,6 +34,28 @@ def copysign(a: Any, b: Any) -> Any:
     return abs(a) * _of_value(lambda b: np.copysign(1.0, b), b)
 
 
+def nextafter(a: Any, b: Any) -> Any:
+    """It follows ``a`` at the distance of one unit in the last place."""
+    value, near = plain(a), np.nextafter(plain(a), plain(b))
+    if a is value:
+        return near
+    finite = np.isfinite(value) & np.isfinite(near)
+    return np.where(finite, a + np.where(finite, near - np.where(finite, value, near.dtype.type(0)), 0), near)
+
+
+def sinc(x: Any) -> Any:
+    """Complex numbers near zero have a series."""
+    x = operand(x)
+    if x.dtype.kind != "c":
+        return apply(WORDS["sinc"], x)
+    y = np.pi * x
+    near = abs(plain(y)) < 0.5
+    square, series, away = np.where(near, y * y, 0.0), 1.0, np.where(near, 1.0, y)
+    for k in range(14, 0, -2):
+        series = 1.0 - square * series / (k * (k + 1))
+    return np.where(near, series, np.sin(away) / away)
+
+
 def heaviside(a: Any, b: Any) -> Any:
     return np.where(plain(a) == 0, b, _of_value(lambda a: np.heaviside(a, 0.0), a))
 
@@ -54,11 +77,12 @@ COMPOSED |= {
     np.fabs: np.absolute,
     np.copysign: copysign,
     np.heaviside: heaviside,
+    np.nextafter: nextafter,
     np.float_power: float_power,
     np.divmod: lambda a, b: (np.floor_divide(plain(a), plain(b)), np.remainder(a, b)),
     np.modf: modf,
     np.frexp: frexp,
     np.ldexp: ldexp,
 }
-FUNCTIONS |= {np.sinc: lambda x: apply(WORDS["sinc"], x), np.i0: lambda x: apply(WORDS["bessel_i0"], x)}
+FUNCTIONS |= {np.sinc: sinc, np.i0: lambda x: apply(WORDS["bessel_i0"], x)}
 UFUNCS |= {np.radians: WORDS["deg2rad"], np.degrees: WORDS["rad2deg"]}

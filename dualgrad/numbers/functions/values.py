@@ -12,7 +12,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
 from .complex import real, whole
-from .table import DISCRETE, FUNCTIONS, METHODS, OF_VALUE
+from .table import DISCRETE, FUNCTIONS, METHODS, OF_VALUE, of_value
 
 
 def astype(x: Any, dtype: Any, **options: Any) -> Any:
@@ -29,7 +29,8 @@ def astype(x: Any, dtype: Any, **options: Any) -> Any:
 
 
 def _of_value(name: str) -> Callable[..., Any]:
-    return lambda self, *args, **options: getattr(plain(self), name)(*map(plain, args), **options)
+    function = of_value(getattr(np, name))
+    return lambda self, *args, **options: function(self, *args, **options)
 
 
 DISCRETE |= {np.ravel_multi_index}
