@@ -161,7 +161,8 @@ def pushforward(f: Function, masks: bool = False, careful: bool = False) -> Func
     values, dots = program.results[: len(f.program.results)], iter(program.results[len(f.program.results) :])
     out = placed(f.result, values)
     dot = mapped(lambda a: next(dots) if a.type.differentiable else Const(0.0, Type("float64")), out)
-    params, result = (primals, tangents), (out, dot)
+    params: tuple[Any, ...] = (primals, tangents)
+    result: tuple[Any, ...] = (out, dot)
     if masks:
         params += (beside(primals, seeds.values(), "_mask"),)
         result += (masks_beside(out, marks[len(values) :]),)
@@ -226,7 +227,8 @@ def pullback(f: Function, masks: bool = False, careful: bool = False) -> Functio
     back = mapped(lambda a: r.gradients[a] if has_tangent(a) else Const(0.0, Type("float64")), f.params)
     seeds = {ct: mask_of(ct) for ct in r.cotangents} if masks else {}
     sweep, marks = with_masks(r.reverse, seeds) if careful else (r.reverse.body, [])
-    params, result = (r.params, cotangents), (r.result, back)
+    params: tuple[Any, ...] = (r.params, cotangents)
+    result: tuple[Any, ...] = (r.result, back)
     if masks:
         waiting = iter(seeds.values())
         params += (mapped(lambda a: next(waiting) if a.type.differentiable else Var("unread", a.type), r.result),)
@@ -380,7 +382,7 @@ def jacobian_by_columns(f: Function, by: Any, careful: bool) -> Function:
         seeds = {step.params[-1]: mask_of(step.params[-1])} if cells else {}
         zeros |= not careful and multiplies_zeros(step, seeds)
         columns = [b.zeros([*b.dims(o), *(cells or [ONE])], o.type.dtype, name="jac") for o in value.results]
-        count = ONE
+        count: Atom = ONE
         for n in cells:
             count = b.mul(count, n)
         primals = [now[v] for v in f.program.params]
@@ -424,7 +426,11 @@ class Sweep:
         for var in (dot, *(self.masks or {}).values()):
             b.zeros([*self.cells, Const(self.directions, INT)], var.type.dtype, var)
             one = retyped(ONE, Type(var.type.dtype))
-            self.lanes(b, first, lambda i, cell, lane, var=var, one=one: i.store(var, (*cell, lane), one))
+
+            def seed(i: Builder, cell: tuple[Atom, ...], lane: Const, var: Var = var, one: Atom = one) -> None:
+                i.store(var, (*cell, lane), one)
+
+            self.lanes(b, first, seed)
         b.block += self.step.body if self.masks is None else masked(self.step, self.masks)
         dots = iter(self.step.results[len(columns) :])
         for out, column in zip(self.step.results, columns, strict=False):

@@ -37,7 +37,10 @@ class CustomFunction(Named):
         verb = type(self).__name__
         if not callable(f):
             raise ArgumentError(f"{verb}: {f!r:.60} is not a function")
-        self.f, self.rule, self.fwd, self.bwd = f, None, None, None
+        self.f = f
+        self.rule: Callable[..., Any] | None = None
+        self.fwd: Callable[..., Any] | None = None
+        self.bwd: Callable[..., Any] | None = None
         self.nondiff = tuple(sorted({nondiff_argnums} if isinstance(nondiff_argnums, int) else {*nondiff_argnums}))
         if any(not isinstance(n, int) or n < 0 for n in self.nondiff):
             raise ArgumentError(f"{verb}: nondiff_argnums={nondiff_argnums!r} must be positions, 0 or more")
@@ -224,6 +227,7 @@ class Ruled(Function):
         """The user's jvp rule at tangents of the active leaves."""
         primals, tangents = given.tree(given.primals), given.tree(given.filled(dots))
         what = f"the jvp rule of {self.name}"
+        assert self.custom.rule is not None
         found = lift(self.custom.rule)(*self.nondiff, primals, tangents)
         out, out_dot = _pair(found, what, "(out, out_tangent)")
         outs, form = results(out)
@@ -248,15 +252,16 @@ class Ruled(Function):
 
     def _backward(self, given: Given) -> tuple[list[Any], Any, Rest]:
         """The user's fwd, and bwd as the pullback."""
-        custom = self.custom
+        custom, fwd, bwd = self.custom, self.custom.fwd, self.custom.bwd
+        assert fwd is not None and bwd is not None
         contents = [*map(kept, given.primals)]
         what = f"fwd of {self.name}"
-        found = lift(custom.fwd)(*custom.merged(self.nondiff, given.tree(contents)))
+        found = lift(fwd)(*custom.merged(self.nondiff, given.tree(contents)))
         out, residuals = _pair(found, what, "(out, residuals)")
         outs, form = results(out)
 
         def pull(cts: list[Any], lead: int | None = None) -> list[Any]:
-            found = lift(custom.bwd)(*self.nondiff, residuals, unflatten(form, cts))
+            found = lift(bwd)(*self.nondiff, residuals, unflatten(form, cts))
             label = f"bwd of {self.name}: the cotangent of argument "
             if not isinstance(found, (tuple, list)):
                 raise StructureError(

@@ -93,7 +93,7 @@ def elementary(
         text=f"user.{name}({', '.join(f'{{{k}}}' for k in range(len(args)))})",
         closed=closed,
         ufunc=_value(name, f),
-        **derivatives,
+        **dict[str, Any](derivatives),
     )
     call = _function(word, f)
     setattr(USER, name, call)

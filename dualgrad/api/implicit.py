@@ -271,7 +271,7 @@ class _Vector:
     def flat(self, tree: Any, what: str = "the solution") -> Any:
         leaves = flatten(tree)[0]
         alike = self.complex if len(leaves) == len(self.complex) else [False] * len(leaves)
-        parts = []
+        parts: list[Any] = []
         for x, z in zip(leaves, alike):
             v = np.reshape(as_primal(x), (-1,))
             parts += [v.real, v.imag] if z or is_complex(v) else [v]

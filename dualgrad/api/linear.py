@@ -34,7 +34,7 @@ class LinearFunction(Named):
     ):
         self.f, self.transpose, self.batched, self.transparent = f, transpose, batched, transparent
         update_wrapper(self, f, updated=())
-        self.__name__ = name or getattr(f, "__name__", "f")
+        self.__name__ = getattr(f, "__name__", "f") if name is None else name
         self.__qualname__ = getattr(f, "__qualname__", self.__name__)
 
     def __call__(self, x: Any, *rest: Any) -> Any:

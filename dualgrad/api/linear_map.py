@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +164,7 @@ class Transposed(_Matrix):
         return f"<transpose of {self.T!r:.80}>"
 
 
-def _cut(v: Any, leaves: list[Any]) -> list[Any]:
+def _cut(v: Any, leaves: Sequence[Any]) -> list[Any]:
     """A flat vector in pieces like the leaves."""
     pieces, start = [], 0
     for leaf in leaves:

@@ -15,6 +15,7 @@ from numpy import ndarray
 from dualgrad.backends.arrays import is_complex, part
 from dualgrad.core.build import Builder
 from dualgrad.core.program import Atom, Const, Program, Type, Var, const
+from dualgrad.core.walk import lets
 from dualgrad.core.words import WORDS, Word
 from dualgrad.numbers.array import looked
 from dualgrad.numbers.calls import Call, Part
@@ -65,7 +66,7 @@ class _Rebuild:
         self.values: list[Any] = []
 
     def program(self) -> Program:
-        inputs = []
+        inputs: list[Var] = []
         for step, residuals, refs in self.recording.tape.entries:
             if step is INPUT:
                 dot = Var(f"x{len(inputs) + 1}_dot", _type(self.recording.call.primals[len(inputs)]))
@@ -78,10 +79,9 @@ class _Rebuild:
             elif step is STORE:
                 self.store(*residuals, *refs)
                 self.values.append(None)
-            elif isinstance(step, Call) and step.single is None:
-                self.values.append([*map(self.read, refs)])
             elif isinstance(step, Call):
-                self.values.append(self.called(step.name, step.single, [*map(self.read, refs)]))
+                dots = [*map(self.read, refs)]
+                self.values.append(dots if step.single is None else self.called(step.name, step.single, dots))
             elif isinstance(step, Part):
                 self.values.append(self.called(step.name, step.k, self.values[refs[0]]))
             else:
@@ -192,7 +192,7 @@ def _shapes(recording: Recording, program: Program) -> dict[Var, Any]:
     constants = constants_of(recording)
     tangents = [np.zeros(p.shape, p.dtype) for p in recording.call.primals]
     values: dict[Any, Any] = dict(zip(program.params, [*constants, *tangents], strict=True))
-    for s in program.body:
+    for s in lets(program.body):
         args = [values[a] if isinstance(a, Var) else getattr(a.value, "value", a.value) for a in s.args]
         values[s.target] = evaluate(s.word)(*args)
     return {v: Const(Written(np.shape(value)), STATIC) for v, value in values.items()}

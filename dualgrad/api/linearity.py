@@ -128,8 +128,11 @@ def linear_transpose(f: Callable[..., Any], *like: Any) -> Callable[[Any], tuple
     def function(*arrays: Any) -> Any:
         return lift(f)(*unflatten(structure, arrays)), None
 
-    like = [x if hasattr(x, "dtype") and x.dtype.kind in "fc" else np.zeros(getattr(x, "shape", ())) for x in leaves]
-    recording = record_linear(name, function, like, why, hint)
+    def example(x: Any) -> Any:
+        return x if hasattr(x, "dtype") and x.dtype.kind in "fc" else np.zeros(getattr(x, "shape", ()))
+
+    examples = [*map(example, leaves)]
+    recording = record_linear(name, function, examples, why, hint)
     if not any(isinstance(v, Number) for v in recording.values):
         probe(recording, function, name, why, hint)
 

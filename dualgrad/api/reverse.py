@@ -39,7 +39,7 @@ class Recording:
                 active = type(x) is Recorded and x._level is tape
                 self.values.append(x._primal if active else value_at(x, tape))
                 self.refs.append(x._linear if active else None)
-            self.aux = strip(aux, tape) if has_aux else None
+            self.aux: Any = strip(aux, tape) if has_aux else None
         finally:
             tape.end()
 
@@ -272,7 +272,7 @@ def _gradient(f: Callable[..., Any], args: Any, kwargs: Any, argnums: Any, has_a
 
 
 def _one_number(recording: Recording, holomorphic: bool) -> Any:
-    value = recording.values[0] if recording.values else None
+    value: Any = recording.values[0] if recording.values else None
     if recording.structure is None and (type(value) is np.float64 or np.shape(value) == ()):
         if type(value) is not np.float64 and is_complex(value) and not holomorphic:
             raise StructureError(

@@ -97,6 +97,7 @@ def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
     argnums = tuple(argnums) if isinstance(argnums, (list, tuple)) else argnums
     if verb == "kernel":
         return as_kernel(f)
+    steps: tuple[Transform, ...]
     if verb == "hessian":
         steps = (Transform("grad", (argnums,)), Transform("jacobian", (argnums, "fwd")))
     elif verb == "jacobian":

@@ -15,6 +15,9 @@ from dualgrad.lifting import is_lifting, lifting
 class Named:
     """An object that a decorator made of a function: it is pickled by the name it has in its module."""
 
+    __name__: str
+    __qualname__: str
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         found: Any = sys.modules.get(self.__module__)
         for part in self.__qualname__.split("."):

@@ -63,7 +63,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
         leaves = [*map(content, leaves)]
         axes = _axes(in_axes, args, kwargs, structure)
         size = _size(leaves, axes, [p[3:] for p in paths(structure)])
-        results, form = [], None
+        results: list[list[Any]] = []
+        form = None
         for k in range(max(size, 1)):
             examples = [_example(x, axis, k, size) for x, axis in zip(leaves, axes)]
             new_args, new_kwargs = unflatten(structure, examples)

@@ -74,7 +74,7 @@ def _inner(axis: Any, rank: int) -> tuple[int, ...]:
 
 
 def sum_batched(x: Any, axis: Any, keepdims: bool) -> Any:
-    return np.add.reduce(x, _inner(axis, x.ndim - 1), None, None, keepdims)
+    return np.add.reduce(x, _inner(axis, x.ndim - 1), None, None, keepdims)  # type: ignore[call-overload]
 
 
 def spread_batched(x: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
@@ -90,7 +90,7 @@ def sum_to(x: Any, shape: Shape) -> Any:
     if lead:
         x = np.add.reduce(x, tuple(range(lead)))
     ones = tuple(k for k, n in enumerate(shape) if n == 1 and x.shape[k] != 1)
-    return np.add.reduce(x, ones, None, None, True) if ones else x
+    return np.add.reduce(x, ones, None, None, True) if ones else x  # type: ignore[call-overload]
 
 
 def broadcast_to_batched(x: Any, shape: Shape) -> Any:
@@ -239,7 +239,9 @@ def is_basic(index: Any) -> bool:
 def places_of(index: Any, shape: Shape) -> Any:
     """Flat places over the axes that index arrays address; None if they cannot repeat (a mask)."""
     parts = index if isinstance(index, tuple) else (index,)
-    found, lengths, axis = [], [], 0
+    found: list[Any] = []
+    lengths: list[int] = []
+    axis = 0
     plain = [i is None or i is ... or isinstance(i, slice) for i in parts]
     index_arrays = [None if p else np.asarray(i) for i, p in zip(parts, plain)]
     used = sum(1 if a is None else a.ndim if a.dtype == bool else 1 for i, a in zip(parts, index_arrays)

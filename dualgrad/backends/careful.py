@@ -87,7 +87,7 @@ def _lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _count(context: Any, builder: Any, kind: Any, value: Any, nans: Any) -> None:
     """Add the number of NaN in a value to the integer in memory at ``nans``."""
     if isinstance(kind, types.BaseTuple):
-        for k, part in enumerate(kind):
+        for k, part in enumerate(kind):  # type: ignore[arg-type, var-annotated]
             _count(context, builder, part, builder.extract_value(value, k), nans)
     elif isinstance(kind, types.Array) and isinstance(kind.dtype, types.Float | types.Complex):
         array = context.make_array(kind)(context, builder, value)

@@ -10,33 +10,34 @@ An axis counted from the end is the same one where directions lead: each functio
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .interpreted import interpreted
 
-EXCHANGED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+Norm = Literal["backward", "ortho", "forward"]
+EXCHANGED: dict[Norm, Norm] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
 @interpreted
-def fft(x: Any, axis: int, norm: str) -> Any:
+def fft(x: Any, axis: int, norm: Norm) -> Any:
     return np.fft.fft(x, None, axis, norm)
 
 
 @interpreted
-def fft_back(x: Any, axis: int, norm: str) -> Any:
+def fft_back(x: Any, axis: int, norm: Norm) -> Any:
     """The adjoint of `fft`."""
     return np.fft.ifft(x, None, axis, EXCHANGED[norm])
 
 
 @interpreted
-def rfft(x: Any, axis: int, norm: str) -> Any:
+def rfft(x: Any, axis: int, norm: Norm) -> Any:
     return np.fft.rfft(x, None, axis, norm)
 
 
 @interpreted
-def rfft_back(x: Any, axis: int, norm: str, shape: tuple[int, ...]) -> Any:
+def rfft_back(x: Any, axis: int, norm: Norm, shape: tuple[int, ...]) -> Any:
     """The adjoint of `rfft` of real numbers of this shape."""
     n = shape[axis]
     return np.fft.irfft(x / counts(n, axis, x.dtype), n, axis, EXCHANGED[norm])

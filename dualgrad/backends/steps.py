@@ -15,7 +15,7 @@ import numpy as np
 
 from dualgrad.core.build import Builder
 from dualgrad.core.printer import to_source
-from dualgrad.core.program import BOOL, FLOAT, Const, Let, Program, Type, Var, const
+from dualgrad.core.program import BOOL, FLOAT, Atom, Const, Let, Program, Type, Var, const, variable
 from dualgrad.core.words import USER, WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 from dualgrad.transforms.jet import Recurrence, Series
@@ -72,12 +72,12 @@ class OneWord:
         self.pattern, self.rule = pattern, rule
         array = COMPLEX if pattern.complex and word.name not in BETWEEN else ARRAY
         types = {"truth": Type(BOOL.dtype, -1), "complex": COMPLEX}
-        self.args = [
+        self.args: list[Atom] = [
             Var(a, types.get(d, array)) if lit is None else const(lit)
             for a, lit, d in zip(rule.args, literals, rule.domain or ("real",) * len(rule.args), strict=True)
         ]
         self.params = [a for a in self.args if isinstance(a, Var)]
-        self.sources = [a for a, on in zip(self.args, pattern.active, strict=True) if on]
+        self.sources = [variable(a) for a, on in zip(self.args, pattern.active, strict=True) if on]
         self.dots = [Var(f"{a.name}_dot", a.type) for a in self.sources]
         params = {"dtype": "float64"} if word.name == "cast" else {}
         if word.kind == "linear" and not word.elementwise:
@@ -87,7 +87,7 @@ class OneWord:
 
     def tangent(self, b: Builder) -> Any:
         """The tangent's statements; a word with a leading axis where directions lead."""
-        found = dict(zip(self.sources, self.dots, strict=True))
+        found: dict[Atom, Var] = dict(zip(self.sources, self.dots, strict=True))
         dots = [found.get(a) if isinstance(a, Var) else None for a in self.args]
         return tangent(self.let, dots, b, batched=self.lifted and not self.pattern.word.elementwise)
 
@@ -115,9 +115,10 @@ def header(params: list[str], *lines: str) -> str:
 
 def lift_lines(one: OneWord) -> list[str]:
     """Insert axes so that tangents with leading directions broadcast like the result's."""
-    if not (one.lifted and one.pattern.word.elementwise):
+    lift = one.pattern.lift
+    if lift is None or not one.pattern.word.elementwise:
         return []
-    return [f"{d.name} = insert_axes({d.name}, {n})" for d, n in zip(one.dots, one.pattern.lift, strict=True) if n > 0]
+    return [f"{d.name} = insert_axes({d.name}, {n})" for d, n in zip(one.dots, lift, strict=True) if n > 0]
 
 
 @lru_cache(4096)
@@ -190,13 +191,13 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
     size = Var("size", Type("int64"))
 
     def allocate(type: Type, squared: bool = False) -> Var:
-        return allocations.series(allocations.mul(size, size) if squared else size)
+        return variable(allocations.series(allocations.mul(size, size) if squared else size))
 
     recurrence = Recurrence(body, size, allocate)
     args: list[Any] = list(one.args)
     for k, a in enumerate(one.args):
         if a in one.sources:
-            args[k] = Series(body.load(a, Const(0, size.type)), a)
+            args[k] = Series(body.load(a, Const(0, size.type)), variable(a))
     firsts = tuple(a.first if isinstance(a, Series) else a for a in args)
     first = body.emit(pattern.word, *firsts, **one.let.params)
     y = recurrence.word(pattern.word, args, first)
@@ -204,7 +205,7 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
     memory = y.memory
     if memory is None:
         memory = recurrence.new(first).memory
-    program = tidy(ssa(Program("step", [*one.params, size], allocations.block + body.block, [memory])))
+    program = tidy(ssa(Program("step", [*one.params, size], allocations.block + body.block, [variable(memory)])))
     names, lead = [v.name for v in one.params], one.sources[0].name
     text = to_source(program, header(names, f"{program.params[-1].name} = len({lead})"), "return stacked({0})")
     return run(text, "step")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .program import INT, Atom, Const, For, Let, Statement, Store, Type, Var, const
+from .program import INT, Atom, Const, For, Let, Statement, Store, Type, Var, const, variable
 from .words import WORDS, Word
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -30,6 +30,9 @@ class Builder:
     """Writes lets: ``b.mul(x, 2)`` emits the word and returns its variable (or a folded atom)."""
 
     __slots__ = ("block", "line")
+
+    full: Callable[..., Var]  # words that never fold
+    copy: Callable[..., Var]
 
     def __init__(self, block: list[Statement] | None = None, line: int = 0):
         self.block: list[Statement] = [] if block is None else block
@@ -80,11 +83,11 @@ class Builder:
             inner = Builder(loop.body, self.line)
         write(inner, index)
 
-    def store(self, array: Var, index: tuple[Any, ...], value: Any, accumulate: bool = False) -> None:
+    def store(self, array: Atom, index: tuple[Any, ...], value: Any, accumulate: bool = False) -> None:
         """Append ``array[index] = value`` (or ``+=``)."""
         if not isinstance(value, (Var, Const)):
             value = Const(value, Type(array.type.dtype))
-        self.block.append(Store(array, as_atoms(index), value, accumulate, self.line))
+        self.block.append(Store(variable(array), as_atoms(index), value, accumulate, self.line))
 
 
 def as_atoms(args: tuple[Any, ...], keep_integers: bool = False) -> tuple[Atom, ...]:
@@ -113,10 +116,11 @@ def is_const(atom: Atom, value: float) -> bool:
 
 def fold(name: str, args: tuple[Atom, ...]) -> Atom | None:
     """The atom that ``name(*args)`` equals whatever the variables hold, or None."""
-    if args and all(isinstance(a, Const) for a in args):
+    literals = [a.value for a in args if isinstance(a, Const)]
+    if args and len(literals) == len(args):
         if name in ARITHMETIC and len({a.type for a in args}) == 1 and args[0].type.dtype != "bool":
-            return Const(ARITHMETIC[name](*(a.value for a in args)), args[0].type)
-        return const(COMPARISONS[name](*(a.value for a in args))) if name in COMPARISONS else None
+            return Const(ARITHMETIC[name](*literals), args[0].type)
+        return const(COMPARISONS[name](*literals)) if name in COMPARISONS else None
     if name == "where":
         if isinstance(args[0], Const):
             return args[1] if args[0].value else args[2]

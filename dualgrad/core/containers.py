@@ -36,7 +36,7 @@ def _tuple_of(count: int) -> Any:
     """The structure of a tuple of so many leaves."""
     import optree
 
-    return optree.tree_structure((0,) * count, namespace=NAMESPACE)
+    return optree.tree_structure((0,) * count, namespace=NAMESPACE)  # type: ignore[arg-type]
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:

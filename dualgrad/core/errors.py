@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _STDLIB = os.path.dirname(os.__file__)
@@ -84,7 +85,7 @@ class ProgramError(DualgradError, ValueError):
 
 def user_line() -> str:
     """``file:line`` of the innermost frame outside dualgrad, NumPy, numba and generated code."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))

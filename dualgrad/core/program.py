@@ -75,6 +75,12 @@ class Const:
 Atom = Var | Const
 
 
+def variable(atom: Atom | None) -> Var:
+    """An atom that cannot be a literal, as that of an array."""
+    assert isinstance(atom, Var)
+    return atom
+
+
 def const(value: Any, dtype: str | None = None) -> Const:
     """A literal: bool, int, float and complex map to NumPy's 64-bit types unless told otherwise."""
     if dtype is None:

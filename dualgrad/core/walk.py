@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .program import Atom, Block, Carry, For, If, Join, Let, Statement, Store, Var, While
+from .program import Atom, Block, Carry, For, If, Join, Let, Statement, Store, Var, While, variable
 
 
 def blocks_of(statement: Statement) -> list[Block]:
@@ -24,6 +24,13 @@ def walk(block: Block) -> Iterator[Statement]:
         yield statement
         for inner in blocks_of(statement):
             yield from walk(inner)
+
+
+def lets(block: Block) -> Iterator[Let]:
+    """The statements of a straight line."""
+    for statement in block:
+        assert isinstance(statement, Let)
+        yield statement
 
 
 def atoms_read(statement: Statement) -> Iterator[Atom]:
@@ -64,12 +71,14 @@ def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block],
     if isinstance(s, Let):
         return Let(s.target, s.word, tuple([atom(a) for a in s.args]), s.params, s.line)
     if isinstance(s, Store):
-        return Store(atom(s.array), tuple([atom(a) for a in s.index]), atom(s.value), s.accumulate, s.line)
+        array, index = variable(atom(s.array)), tuple([atom(a) for a in s.index])
+        return Store(array, index, atom(s.value), s.accumulate, s.line)
     if isinstance(s, If):
         test, then, orelse = atom(s.test), block(s.then), block(s.orelse)
         return If(test, then, orelse, [Join(j.out, atom(j.then), atom(j.orelse)) for j in s.joins], s.line)
     if isinstance(s, For):
-        new: For | While = For(s.var, *map(atom, head_of(s)), block(s.body), [], s.reverse, s.line)
+        start, stop, step = map(atom, head_of(s))
+        new: For | While = For(s.var, start, stop, step, block(s.body), [], s.reverse, s.line)
     else:
         cond = block(s.cond)
         new = While(cond, atom(s.test), block(s.body), [], s.line)

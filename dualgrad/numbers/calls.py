@@ -70,9 +70,9 @@ class Rest:
 
     def __init__(self, push: Callable[..., Any] | None = None, pull: Callable[..., Any] | None = None):
         if push is not None:
-            self.push = push
+            self.push = push  # type: ignore[method-assign]
         if pull is not None:
-            self.pull = pull
+            self.pull = pull  # type: ignore[method-assign]
 
     def push(self, dots: list[Any]) -> list[Any]:
         """Tangents of the results for those of the active arguments."""
@@ -324,5 +324,6 @@ def kept(a: Any) -> Any:
 def stacked(parts: list[Any]) -> Any:
     """Directions as one array, the direction leading; masked ones stay masked."""
     if any(isinstance(p, Masked) for p in parts):
-        return np.stack([p if isinstance(p, Masked) else masked_zeros(np.shape(p), p.dtype) for p in parts])
+        parts = [p if isinstance(p, Masked) else masked_zeros(np.shape(p), p.dtype) for p in parts]
+        return np.stack(parts)
     return stack(parts)

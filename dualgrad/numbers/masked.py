@@ -201,7 +201,7 @@ _UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: _add,
     np.subtract: lambda a, b: _add(a, -masked(b)),
     np.negative: lambda a: Masked(-a.values, a.mask),
-    np.multiply: lambda a, b: _scale(*((a, b) if isinstance(a, Masked) else (b, a)), np.multiply),
+    np.multiply: lambda a, b: _scale(a, b, np.multiply) if isinstance(a, Masked) else _scale(b, a, np.multiply),
     np.divide: lambda a, b: _scale(a, b, np.divide),
     np.matmul: _matmul,
     np.conjugate: lambda a: Masked(np.conjugate(a.values), a.mask),

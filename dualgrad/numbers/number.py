@@ -63,6 +63,9 @@ class Level:
     """One run of a transform.  Depths are never used twice, so no two levels unify."""
 
     __slots__ = ("alive", "careful", "depth", "made", "verb")
+
+    depth: float
+    made: Any
     depths: ClassVar = itertools.count(1000)
 
     def __init__(self, verb: str, careful: bool = False, depth: float | None = None):
@@ -110,6 +113,7 @@ class Number:
     _memory: Any
     _chain: tuple[View, ...]
     _source: Any
+    astype: Callable[..., Any]  # of the methods of `dualgrad.numbers.functions`
 
     # What each kind of number says
 

@@ -49,8 +49,8 @@ for _name, _word in OPERATORS.items():
     setattr(Number, f"__i{_name}__", _in_place(WORDS[_word]))
 for _name in COMPARISONS:
     setattr(Number, f"__{_name}__", _operator(WORDS[_name]))
-Number.__neg__ = lambda self: apply(WORDS["neg"], self)  # type: ignore[attr-defined]
-Number.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]
-Number.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined]
-Number.__pos__ = lambda self: self.copy()  # type: ignore[attr-defined]
-Number.__abs__ = lambda self: apply(WORDS["absolute"], self)  # type: ignore[attr-defined]
+Number.__neg__ = lambda self: apply(WORDS["neg"], self)  # type: ignore[attr-defined, operator]
+Number.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined, operator]
+Number.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined, operator]
+Number.__pos__ = lambda self: self.copy()  # type: ignore[attr-defined, operator]
+Number.__abs__ = lambda self: apply(WORDS["absolute"], self)  # type: ignore[attr-defined, operator]

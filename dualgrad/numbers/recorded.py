@@ -132,6 +132,8 @@ class Recorded(Number):
 
     __slots__ = ()
 
+    _level: Tape
+
     def __repr__(self) -> str:
         now = settled(self)
         return f"Recorded({now._primal!r}, slot={now._linear})"
@@ -163,7 +165,7 @@ class Recorded(Number):
     def _alone(self, word: Word) -> Any:
         if self._memory is None or _frozen(self):
             step = step_of(word, (True,), (None,), False)
-            return self._level.emit(step, step.forward(self._primal), (self._linear,))  # type: ignore[attr-defined]
+            return self._level.emit(step, step.forward(self._primal), (self._linear,))
         return apply(word, self)
 
     def __getitem__(self, index: Any) -> Any:
@@ -183,7 +185,7 @@ class Recorded(Number):
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         primal, ref = self._primal, self._linear
         if type(ref) is not tuple:
-            self._level.note_shape(ref, primal)  # type: ignore[attr-defined]
+            self._level.note_shape(ref, primal)
             ref = ref, ()
         return view(primal, argument), (ref[0], (*ref[1], (view, argument)))
 
@@ -261,7 +263,7 @@ def _suited(step: Step, lifted: bool, complex: bool) -> Step:
     return found
 
 
-def _broadcasts(args: list[Any], active: tuple[bool, ...]) -> bool:
+def _broadcasts(args: Sequence[Any], active: tuple[bool, ...]) -> bool:
     """Whether an active argument is broadcast, or may be."""
     shapes = [np.shape(a) for a in args]
     whole = max(shapes, key=len)
@@ -360,7 +362,7 @@ for _name, _dunder in {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv
     _names = f"__{_dunder}__", f"__r{_dunder}__"
     for _method, _op in zip(_names, _binary(_name, *(getattr(Number, n) for n in _names))):
         setattr(Recorded, _method, _op)
-Recorded.__pow__ = _power(Number.__pow__)  # type: ignore[attr-defined, method-assign]
+Recorded.__pow__ = _power(Number.__pow__)  # type: ignore[attr-defined, operator]
 
 
 # The two sweeps
@@ -494,7 +496,7 @@ def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = Fa
     waiting = iter(tangents)
 
     def read(ref: Ref) -> Any:
-        return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])
+        return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])  # type: ignore[index]
 
     for k, (step, residuals, refs) in enumerate(tape.entries):
         if step is INPUT:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dualgrad.core.program import Atom, Const, Store, Type, Var, zero
+from dualgrad.core.program import Atom, Const, Statement, Store, Type, Var, zero
 from dualgrad.core.walk import walk
 from dualgrad.core.words import WORDS
 
@@ -48,13 +48,19 @@ def loop_of(ufunc: Any, dtypes: tuple[str, ...]) -> tuple[tuple[str, ...], str] 
 class Wholes(Views):
     """Whole arrays: element by element, into memory, and out of it."""
 
-    def value(self, node: ast.expr) -> Value: ...
+    if TYPE_CHECKING:  # what expressions add
+
+        def value(self, node: ast.expr) -> Value: ...
+        def number(self, node: ast.AST, value: Value) -> Atom: ...
+        def apart(self, read: Callable[[], Any]) -> tuple[Any, list[Statement]]: ...
+        def apply(self, node: ast.AST, name: str, *args: Atom) -> Atom: ...
+        def binary(self, node: ast.AST, op: ast.operator, a: Value, b: Value) -> Value: ...
 
     def operands(self, *nodes: ast.expr) -> list[Value]:
         """The values of expressions, numbers or arrays, from left to right."""
         values: list[Value] = []
         for node in nodes:
-            value, block = self.apart(lambda node=node: self.value(node))
+            value, block = self.apart(partial(self.value, node))
             stored = {s.array for s in walk(block) if isinstance(s, Store)}
             values = [self.settled(v) if stored & memory_of(v) else v for v in values]
             self.b.block += block
@@ -165,7 +171,7 @@ class Wholes(Views):
         """``target[...] = value``; the right side is worked out before anything is written."""
         if not target.axes:
             return self.put(target, (), self.number(node, value))
-        shape = self.shape(target)
+        shape: Sequence[Atom] = self.shape(target)
         if isinstance(value, Array):
             value, shape = self.fitted(node, target, value)
             if overlap(target, value):
@@ -187,7 +193,7 @@ class Wholes(Views):
 
     def update_into(self, s: ast.AugAssign, target: Array, value: Value) -> None:
         """``target += value`` and its relatives, entry by entry."""
-        shape = self.shape(target)
+        shape: Sequence[Atom] = self.shape(target)
         if isinstance(value, Array):
             value, shape = self.fitted(s.value, target, value)
             if overlap(target, value):  # numba does not look for it where the right side is a view

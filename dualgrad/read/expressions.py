@@ -6,7 +6,7 @@ import ast
 import operator
 from collections.abc import Callable, Iterable
 from functools import partial, reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,7 @@ HARMLESS = (
     "add", "sub", "mul", "neg", "move", "cast", "maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_",
     "not_", "isnan", "shape",
 )  # fmt: skip
+Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
 
 
 class Expressions(Wholes):
@@ -74,6 +75,11 @@ class Expressions(Wholes):
             return read(), block
 
     # Values
+
+    if TYPE_CHECKING:  # what `Meeting` adds
+
+        def meet_of_branches(self, name: str, a: Side, b: Side) -> Array: ...
+        def measure_pending(self) -> None: ...
 
     def value(self, node: ast.expr) -> Value:
         method = getattr(self, f"value_{type(node).__name__}", None)
@@ -150,10 +156,10 @@ class Expressions(Wholes):
             place = self.element(node, base)
             return place if place.axes else self.load(place)
         if isinstance(node.slice, ast.Slice):
-            ends = [e and self.value(e) for e in (node.slice.lower, node.slice.upper, node.slice.step)]
+            ends: list[Any] = [e and self.value(e) for e in (node.slice.lower, node.slice.upper, node.slice.step)]
             if any(e is not None and not isinstance(e, Const) for e in ends):
                 self.source.refuse(node, "tuple index")
-            return base[slice(*(e and e.value for e in ends))]
+            return base[slice(*[e and e.value for e in ends])]
         k = self.value(node.slice)
         if not isinstance(k, Const) or not -len(base) <= k.value < len(base):
             self.source.refuse(node, "tuple index")
@@ -273,10 +279,10 @@ class Expressions(Wholes):
             self.measure_pending()
             return found
         a, b = self.number(node.body, a), self.number(node.orelse, b)
-        found = unified(a.type, b.type)
+        type = unified(a.type, b.type)
         if not then and not orelse:
-            return self.b.where(test, self.cast(a, found.dtype), self.cast(b, found.dtype))
-        result = Var("t", found)
+            return self.b.where(test, self.cast(a, type.dtype), self.cast(b, type.dtype))
+        result = Var("t", type)
         for block, value in ((then, a), (orelse, b)):
             with self.into(block):
                 self.write(result, value)

@@ -144,7 +144,7 @@ class Reader(Statements):
 
 def written(block: list[Statement]) -> set[Any]:
     """The arrays that are stored into, by every name that they may have."""
-    found = {s.array for s in walk(block) if isinstance(s, Store)}
+    found: set[Any] = {s.array for s in walk(block) if isinstance(s, Store)}
     names = [s for s in walk(block) if isinstance(s, Let) and s.word.name == "move" and s.target.type.rank]
     size = -1
     while len(found) != size:

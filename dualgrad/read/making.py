@@ -42,7 +42,7 @@ def literal_array(r: Any, node: ast.Call) -> Array:
     rows = [n.elts if isinstance(n, (ast.List, ast.Tuple)) else None for n in content.elts]
     if not rows or any((row is None) != (rows[0] is None) for row in rows) or len({len(x or ()) for x in rows}) > 1:
         r.source.refuse(node, "call arguments", reason="a list of numbers, or of lists of as many numbers, is known")
-    flat = [n for row in rows for n in row] if rows[0] is not None else content.elts
+    flat = [n for row in rows for n in row or ()] if rows[0] is not None else content.elts
     atoms = [r.number(n, r.value(n)) for n in flat]
     dtype = dtype_of(r, given, np.result_type(*(a.type.dtype for a in atoms)).name)
     shape = (len(rows),) if rows[0] is None else (len(rows), len(rows[0]))
@@ -54,8 +54,11 @@ def literal_array(r: Any, node: ast.Call) -> Array:
 
 def arange(r: Any, node: ast.Call) -> Array:
     given = arguments(r, node, "start stop? step? dtype?")
-    start, stop, step = (r.atom(given[n]) if n in given else None for n in ("start", "stop", "step"))
-    start, stop, step = (ZERO if stop is None else start), (start if stop is None else stop), step or ONE
+    start = r.atom(given["start"])
+    stop = r.atom(given["stop"]) if "stop" in given else None
+    step = r.atom(given["step"]) if "step" in given else ONE
+    if stop is None:
+        start, stop = ZERO, start
     if any(a.type.differentiable for a in (start, stop, step)):
         count = r.b.maximum(r.b.cast(r.b.ceil(r.b.div(r.b.sub(stop, start), step)), dtype="int64"), ZERO)
     else:
@@ -166,6 +169,7 @@ def expand_dims(r: Any, node: ast.Call) -> Array:
     given = arguments(r, node, "a axis")
     found, axis = array(r, given["a"]), literal(r, node, given, "axis")
     places: list[Any] = [ast.Slice()] * len(found.axes)
+    assert axis is not None  # the function requires it
     places.insert(axis_of(r, node, axis, len(places) + 1), None)
     return r.subscripted(node, found, places)
 

@@ -19,10 +19,8 @@ from dualgrad.core.program import Atom, Let, Statement, Store, Type, Var
 from dualgrad.core.walk import vars_bound, walk
 from dualgrad.core.words import WORDS
 
-from .expressions import HARMLESS, Expressions
-from .values import Array, Bound, ReadAgain, Unclear, Value, is_number, leaves, mapped, unified, whole
-
-Side = tuple[Bound, list[Statement]]  # what a name means at the end of a path, and the path
+from .expressions import HARMLESS, Expressions, Side
+from .values import Array, Bound, Elements, ReadAgain, Unclear, Value, is_number, leaves, mapped, unified, whole
 
 
 def at_once(moves: list[Statement]) -> list[Statement]:
@@ -54,14 +52,14 @@ class Loop:
         """Whether a name only gets another array that was there before the turn."""
         if not exchangeable(x, y):
             return False
-        lets = {s.target: s for s in walk(self.block) if isinstance(s, Let) and s.target.type.rank}
-        names, known = [y.source], {y.source}
+        moves = [s for s in walk(self.block) if isinstance(s, Let) and s.target.type.rank]
+        lets: dict[Atom | Elements, Let] = {s.target: s for s in moves}
+        names: list[Atom | Elements] = [y.source]
+        known = {*names}
         for v in names:  # the memories that it may stand for
             if v in lets and lets[v].word.name != "move":
                 return False
-            more = [
-                s.args[0] for s in walk(self.block) if isinstance(s, Let) and s.target is v and s.args[0] not in known
-            ]
+            more = [s.args[0] for s in moves if s.target is v and s.args[0] not in known]
             names += more
             known.update(more)
         return not {x.source, *known} & self.buffers
@@ -136,7 +134,7 @@ class Meeting(Expressions):
             return x
         with self.into(before[1]):
             new = self.fresh(x, dtype)
-        new.source.name = name.strip(".")
+        new.var.name = name.strip(".")
         loop.buffers.add(new.source)
         self.note_stores(before[1], new.source)
         self.alias(name, new.source, x, self.path_names[0])
@@ -178,7 +176,7 @@ class Meeting(Expressions):
         if shape is None:
             return self.either(name, a, b)
         new = self.zeros(shape, unified(x.type, y.type).dtype)
-        new.source.name = name.strip(".")
+        new.var.name = name.strip(".")
         if place is not None and exchangeable(x, y):
             self.chosen[new.source] = place
         for (bound, block), names in zip((a, b), self.path_names, strict=True):
@@ -191,7 +189,7 @@ class Meeting(Expressions):
         if any(v.is_memory and v.source not in {*self.dims, *self.arguments} for v in (x, y)):
             return None  # the name of one array or another
         bound = Counter(v for s in walk(blocks) for v in vars_bound(s))
-        lets = {s.target: s for s in walk(blocks) if isinstance(s, Let) and bound[s.target] == 1}
+        lets: dict[Atom, Let] = {s.target: s for s in walk(blocks) if isinstance(s, Let) and bound[s.target] == 1}
         words = (*HARMLESS, "checked", "length")
 
         def lifted(atom: Atom) -> Atom | None:
@@ -206,7 +204,8 @@ class Meeting(Expressions):
             return args[0] if let.word.name in ("checked", "move") else self.b.emit(let.word, *args, **let.params)
 
         shape = [lifted(self.length(x, k)) or lifted(self.length(y, k)) for k in range(len(x.axes))]
-        return None if None in shape else shape
+        known = [n for n in shape if n is not None]
+        return known if len(known) == len(shape) else None
 
     def either(self, name: str, a: Side, b: Side) -> Array:
         """One name for two memories: forward mode only."""

@@ -11,12 +11,12 @@ from dualgrad.core.program import Type
 from .values import ArgType, Static, wrap
 
 
-def types_of(numba_types: Iterable[Any]) -> list[ArgType]:
+def types_of(numba_types: Iterable[Any]) -> list[ArgType | None]:
     """``array(float64, 2d, C)`` is ``Type("float64", 2)``; tuples stay tuples, omitted arguments are constants."""
     return [_type_of(t) for t in numba_types]
 
 
-def _type_of(given: Any) -> ArgType:
+def _type_of(given: Any) -> ArgType | None:
     from numba import types
 
     t: Any = types.unliteral(given)

@@ -31,7 +31,7 @@ class Axis(NamedTuple):
     """
 
     source: int | None
-    count: Atom | None = None
+    count: Atom | None = None  # type: ignore[assignment]  # tuples have a method of this name
     step: Atom = Const(1, INT)
 
 

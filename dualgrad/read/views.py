@@ -115,6 +115,7 @@ class Views:
     def put(self, array: Array, index: Sequence[Atom], value: Atom, accumulate: bool = False) -> None:
         """Store a number into a view, cast to its type."""
         value = self.cast(value, array.source.type.dtype)
+        assert isinstance(array.source, Var)
         self.b.store(array.source, self.position(array, index), value, accumulate)
 
     def cast(self, atom: Atom, dtype: str) -> Atom:
@@ -160,10 +161,10 @@ class Views:
             if i is None:
                 axes.append(Axis(None, ONE))
                 continue
-            axis, n = base.axes[k], self.length(base, k)
-            natural, k = axis.count is None, k + 1
+            axis: Axis | None = base.axes[k]
+            n, natural, k = self.length(base, k), base.axes[k].count is None, k + 1
             if isinstance(i, ast.Slice):
-                start, axis = self.sliced(axis, n, i)
+                start, axis = self.sliced(base.axes[k - 1], n, i)
             elif is_number(i) and "int" in i.type.dtype:
                 start, axis = self.wrapped(i, n, natural and isinstance(base.source, Var)), None
             else:
@@ -195,11 +196,12 @@ class Views:
         if start is None and stop is None and step == ONE:
             return ZERO, axis
         if not isinstance(step, Const) or step.value == 0:
-            self.source.refuse(cut.step, "step")
+            self.source.refuse(cut.step or cut, "step")
         down = step.value < 0
         low, high = (const(-1), b.sub(n, 1)) if down else (ZERO, n)
         first = (high if down else low) if start is None else self.clamped(start, n, low, high if down else None)
         last = (low if down else high) if stop is None else self.clamped(stop, n, low, None if down else high)
+        count: Atom
         if isinstance(first, Const) and first.value >= 0 and is_const(stop or ZERO, first.value + 1) and step == ONE:
             first = self.checked(first, b.lt(first, n), f"{self.source.name}: a slice of one entry is empty")
             count = ONE
@@ -243,7 +245,7 @@ class Views:
         """An array of one axis seen as an array of several."""
         (axis,), n = flat.axes, self.length(flat, 0)
         known = [m for m in shape if not is_const(m, -1)]
-        size = ONE
+        size: Atom = ONE
         for m in known:
             size = self.b.mul(size, m)
         if len(known) < len(shape):

@@ -76,7 +76,9 @@ def any_array(types: list[Type], params: dict[str, Any]) -> Type:
 
 
 def _header(header: str) -> tuple[str, tuple[str, ...]]:
-    name, args = re.fullmatch(r"(\w+)\((.*)\)", header).groups()
+    found = re.fullmatch(r"(\w+)\((.*)\)", header)
+    assert found, header
+    name, args = found.groups()
     return name, tuple(a.strip() for a in args.split(","))
 
 
@@ -127,7 +129,8 @@ def family(header: str, *, nth: str, **options: Any) -> Word:
     the whole tower of derivatives.
     """
     last = _header(header)[1][-1]
-    word = elementary(header, **options, **{f"d{last}": re.sub(r"\bk\b", "1", nth)})
+    options[f"d{last}"] = re.sub(r"\bk\b", "1", nth)
+    word = elementary(header, **options)
     word.kind = "family"
     word.rule.nth[last] = nth
     return word

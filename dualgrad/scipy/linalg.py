@@ -277,7 +277,7 @@ def lu_factor(a: Any) -> tuple[Any, Any]:
     _, pivots = theirs(plain(a))
     order = _order(pivots, a.shape[0])
     lower, upper = _lu(a[order])
-    below = np.tri(*a.shape, -1, dtype=bool)
+    below = np.tri(a.shape[0], a.shape[1], -1, bool)
     k = min(a.shape)
     packed = np.concatenate([upper, np.zeros((a.shape[0] - k, a.shape[1]), a.dtype)]) if a.shape[0] > k else upper
     left = np.concatenate([lower, np.zeros((a.shape[0], a.shape[1] - k), a.dtype)], 1) if a.shape[1] > k else lower

@@ -100,7 +100,7 @@ class Distribution:
         elif method in BELOW:
             inside = inside & (value < high) & (self.discrete | (value > low)) | np.isnan(value)
         found = self._find(method)(np.where(inside, z, self.inside), *shapes, scale=scale)
-        outside = {"pdf": 0.0, "pmf": 0.0}.get(method, -np.inf)
+        outside: Any = {"pdf": 0.0, "pmf": 0.0}.get(method, -np.inf)
         if method in BELOW:
             outside = np.where(value < high, BELOW[method], ABOVE[method])
         found = np.where(inside, found, outside)
@@ -116,8 +116,10 @@ class Distribution:
             return lambda z, *shapes, scale: own(z, *shapes) - np.log(scale)
         if own is not None:
             return lambda z, *shapes, scale: own(z, *shapes)
-        source, step = DERIVED.get(method, (None, None))
-        inner = self._find(source) if source else None
+        if method not in DERIVED:
+            return None
+        source, step = DERIVED[method]
+        inner = self._find(source)
         return inner and (lambda z, *shapes, scale: step(inner(z, *shapes, scale=scale)))
 
     def _logarithm(self, name: str, other: str) -> Any:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.build import Builder
-from ..core.program import Atom, Let, Program, Var, zero
+from ..core.program import Atom, Let, Program, Var, variable, zero
+from ..core.walk import lets
 from ..core.words import WORDS, Word
 from .jvp import matched, tangent
 from .series import ONE, Series, is_series, plain, scaled, total
@@ -35,12 +36,12 @@ def follow(recurrence: Recurrence, word: Word, args: list[Any], y: Series) -> No
         behind = b.sub(k, ONE)
         for v, dot in tangents.items():
             x = values[v]
-            b.store(slopes[dot].memory, (behind,), b.mul(x.at(k, b), scaled(b, k, x)))
+            b.store(variable(slopes[dot].memory), (behind,), b.mul(x.at(k, b), scaled(b, k, x)))
         for s in text:
             if s.target in slopes:
-                b.store(slopes[s.target].memory, (behind,), _coefficient(s, slopes, values, behind, b))
+                b.store(variable(slopes[s.target].memory), (behind,), _coefficient(s, slopes, values, behind, b))
         slope = b.div(slopes[result].at(behind, b), scaled(b, k, y))
-        b.store(y.memory, (k,), matched(slope, y.first.type, b))
+        b.store(variable(y.memory), (k,), matched(slope, y.first.type, b))
 
     recurrence.steps.append(step)  # comes first: y_k needs what the text names only below k
     for dot in tangents.values():
@@ -53,16 +54,17 @@ def follow(recurrence: Recurrence, word: Word, args: list[Any], y: Series) -> No
             values[s.target] = found
 
 
-def _jvp(word: Word, atoms: tuple[Atom, ...], values: Known, y: Series) -> tuple[list[Let], Atom, dict[Var, Var]]:
+def _jvp(word: Word, atoms: tuple[Atom, ...], values: Known, y: Series) -> tuple[list[Let], Atom, dict[Atom, Var]]:
     """The statements of the jvp, its result, and the tangents by argument; ``y`` enters the values."""
     let = Let(Var("y", y.first.type), word, atoms)
-    tangents = {v: Var(f"{v.name}_dot", v.type) for v in values}
+    tangents: dict[Atom, Var] = {v: Var(f"{variable(v).name}_dot", v.type) for v in values}
     b = Builder()
     dot = tangent(let, [tangents.get(a) if isinstance(a, Var) else None for a in atoms], b)
+    assert dot is not None
     values[let.target] = y
     inputs = [a for a in (*atoms, let.target) if isinstance(a, Var)]
     program = tidy(Program("jvp", [*inputs, *tangents.values()], b.block, [dot]))
-    return program.body, program.results[0], tangents
+    return list(lets(program.body)), program.results[0], tangents
 
 
 def _coefficient(s: Let, slopes: Known, values: Known, k: Atom, b: Builder) -> Atom:

@@ -21,7 +21,24 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.build import Builder
-from ..core.program import INT, Atom, Block, Carry, Const, For, If, Join, Let, Program, Store, Type, Var, While, zero
+from ..core.program import (
+    INT,
+    Atom,
+    Block,
+    Carry,
+    Const,
+    For,
+    If,
+    Join,
+    Let,
+    Program,
+    Store,
+    Type,
+    Var,
+    While,
+    variable,
+    zero,
+)
 from ..core.words import WORDS, Word
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
@@ -75,7 +92,8 @@ class Recurrence:
 
     def every(self, y: Series, value: Callable[[Builder, Atom], Any]) -> Series:
         """``y_k = value(k)``."""
-        self.steps.append(lambda b, k: b.store(y.memory, (k,), matched(as_atom(value(b, k), y), y.first.type, b)))
+        memory, type = variable(y.memory), y.first.type
+        self.steps.append(lambda b, k: b.store(memory, (k,), matched(as_atom(value(b, k), y), type, b)))
         return y
 
     # The loop shapes
@@ -99,7 +117,7 @@ class Recurrence:
         elif word.kind == "bilinear" and all(is_series(a) for a in args[:2]):
             self.nodes[key] = self.cauchy(word, *args[:2], self.new(first), *args[2:])
         elif word.kind == "quotient" and is_series(args[1]):
-            self.nodes[key] = self.quotient(*args, self.new(first))
+            self.nodes[key] = self.quotient(args[0], args[1], self.new(first))
         elif word.kind == "implicit":
             self.nodes[key] = self.new(first)
             follow(self, word, args, self.nodes[key])
@@ -154,7 +172,11 @@ class Recurrence:
             acc: Any = zero(y.first.type)
             for x, d in terms:
                 if is_series(d):
-                    acc = total(b, acc, k, lambda b, i, x=x, d=d: self.moment(b, x, d, k, b.add(i, 1)))
+
+                    def term(b: Builder, i: Atom, x: Series = x, d: Series = d) -> Atom:
+                        return self.moment(b, x, d, k, b.add(i, 1))
+
+                    acc = total(b, acc, k, term)
                 else:
                     acc = b.add(acc, b.mul(b.mul(scaled(b, k, x), plain(d)), x.at(k, b)))
             return b.div(acc, scaled(b, k, y))
@@ -217,6 +239,7 @@ class Recurrence:
         if n < 0:
             return self.word(WORDS["div"], [Const(1.0, x.first.type), self.integer_power(x, -n, None)], first)
         if n == 0:
+            assert first is not None
             return Series(first)
         result: Series | None = None
         square = x
@@ -226,6 +249,7 @@ class Recurrence:
                 result = square if result is None else self.word(WORDS["mul"], [result, square], None if n else first)
             if n:
                 square = self.word(WORDS["mul"], [square, square], first if n == 1 and result is None else None)
+        assert result is not None  # n > 0
         return result
 
     def text(self, node: ast.expr, env: dict[str, Any]) -> Any:
@@ -253,15 +277,15 @@ class Taylor:
         self.sources = [v for v, a in zip(program.params, active, strict=True) if a]
         self.active = active_vars(program, self.sources)
         self.allocations = Builder()
-        self.series: dict[Var, Series] = {}
-        self.arrays: dict[Var, Var] = {}
+        self.series: dict[Atom, Series] = {}
+        self.arrays: dict[Atom, Var] = {}
         self.series_params: list[Var] = []
         self.size: Atom = ZERO
 
     def allocate(self, type: Type, squared: bool = False) -> Var:
         """Memory for one series, or for as many as it has coefficients, made once before everything else."""
         size = self.allocations.mul(self.size, self.size) if squared else self.size
-        return self.allocations.zeros([size], type.dtype, name="series")
+        return variable(self.allocations.zeros([size], type.dtype, name="series"))
 
     def enter(self, b: Builder) -> None:
         for v in self.sources:
@@ -285,20 +309,20 @@ class Taylor:
         found = self.series.get(atom) if isinstance(atom, Var) else None
         if found is None:
             found = Recurrence(b, self.size, self.allocate).new(atom)
-        return found.memory
+        return variable(found.memory)
 
     def constant(self, array: Var, b: Builder) -> Var:
         """Coefficients of an array that does not depend on the arguments (yet)."""
         shape = b.dims(array)
-        coeffs = b.zeros([*shape, self.size], array.type.dtype, name=array.name + "_coeffs")
+        coeffs = variable(b.zeros([*shape, self.size], array.type.dtype, name=array.name + "_coeffs"))
         b.each(shape, lambda inner, index: inner.store(coeffs, (*index, ZERO), inner.load(array, *index)))
         return coeffs
 
     def array(self, array: Atom, b: Builder) -> Var:
         """An array's coefficients; those of a constant, as it is now, where it has none."""
-        return self.arrays.get(array) or self.constant(array, b)
+        return self.arrays.get(array) or self.constant(variable(array), b)
 
-    def value(self, atom: Atom) -> Any:
+    def value(self, atom: Atom | Series) -> Any:
         return self.series.get(atom, atom) if isinstance(atom, Var) else atom
 
     def each(self, b: Builder, write: Callable[[Builder, Atom], None]) -> None:
@@ -319,7 +343,7 @@ class Taylor:
             self.arrays[target] = self.constant(target, b)
         elif name in ("copy", "grow"):
             array = self.array(s.args[0], b)  # new where the array is a constant
-            self.arrays[target] = b.emit(s.word, array, *s.args[1:]) if s.args[0] in self.arrays else array
+            self.arrays[target] = variable(b.emit(s.word, array, *s.args[1:])) if s.args[0] in self.arrays else array
         elif name == "load":
             memory = self.allocate(target.type)
             self.series[target] = Series(target, memory)

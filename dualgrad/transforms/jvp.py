@@ -32,6 +32,7 @@ from ..core.program import (
     Var,
     While,
     retyped,
+    variable,
     zero,
 )
 from ..core.walk import rebuilt, walk
@@ -79,7 +80,11 @@ def filled(block: Block) -> Block:
             value, *shape = s.args
             b.line = s.line
             b.block.append(replace(s, args=(zero(s.target.type), *shape)))
-            b.each(shape, lambda inner, index, array=s.target, value=value: inner.store(array, index, value))
+
+            def write(inner: Builder, index: tuple[Var, ...], array: Var = s.target, value: Atom = value) -> None:
+                inner.store(array, index, value)
+
+            b.each(shape, write)
         else:
             b.block.append(rebuilt(s, lambda a: a, filled))
     return b.block
@@ -93,7 +98,7 @@ class Derivative:
         self.lanes: list[tuple[Const, ...]] = [(Const(d, INT),) for d in range(directions)] if directions else [()]
         self.sources = [v for v, a in zip(program.params, active, strict=True) if a]
         self.active = active_vars(program, self.sources)
-        self.dots: dict[Var, Any] = {}
+        self.dots: dict[Atom, Any] = {}
         self.linear_params: list[Var] = []
         self.primal: Builder | None = None  # the block of primal statements that is written at the moment
 
@@ -119,7 +124,7 @@ class Derivative:
 
     def tangent_of_result(self, atom: Atom, linear: Builder) -> Atom:
         if atom.type.rank > 0:
-            return self.dots.get(atom) or self.zeros_beside(atom, linear)
+            return self.array_dot(atom, linear)
         dots = self.pieces(atom)
         if self.directions is None:
             return dots[0]
@@ -133,7 +138,7 @@ class Derivative:
 
     def zeros(self, array: Var, shape: list[Atom], linear: Builder) -> Var:
         lanes = [] if self.directions is None else [Const(self.directions, INT)]
-        return linear.zeros([*shape, *lanes], array.type.dtype, name=array.name + "_dot")
+        return variable(linear.zeros([*shape, *lanes], array.type.dtype, name=array.name + "_dot"))
 
     def dot(self, atom: Atom, k: int) -> Atom | None:
         """Lane ``k`` of a scalar's tangent; None for a structural zero."""
@@ -200,11 +205,11 @@ class Derivative:
             array = self.dots[s.args[0]]
             self.dots[s.target] = linear.emit(s.word, array, *s.args[1:], name=s.target.name + "_dot")
         else:
-            self.dots[s.target] = self.zeros_beside(s.args[0], linear)
+            self.dots[s.target] = self.zeros_beside(variable(s.args[0]), linear)
 
     def array_dot(self, array: Atom, linear: Builder) -> Var:
         """An array's tangent; zeros where it has none."""
-        return self.dots.get(array) or self.zeros_beside(array, linear)
+        return self.dots.get(array) or self.zeros_beside(variable(array), linear)
 
     def store(self, s: Store, linear: Builder) -> None:
         array = self.dots[s.array]
@@ -217,8 +222,14 @@ class Derivative:
             if dot is not None or not s.accumulate:
                 linear.store(array, (*s.index, *lane), zero(s.value.type) if dot is None else dot, s.accumulate)
 
-    def loop(self, s: For | While, primal: Builder, linear: Builder) -> None:
-        """The fused loop of values and tangents."""
+    def loop(self, s: For, primal: Builder, linear: Builder) -> None:
+        self.fused(s, primal, linear)
+
+    def loop_while(self, s: While, primal: Builder, linear: Builder) -> None:
+        self.fused(s, primal, linear)
+
+    def fused(self, s: For | While, primal: Builder, linear: Builder) -> None:
+        """One loop of values and tangents."""
         new = replace(s, body=[], carries=list(s.carries))
         waiting = self.carried_dots(s, linear)
         inner = Builder(new.body, s.line)
@@ -226,14 +237,12 @@ class Derivative:
         new.carries += self.closed_dots(waiting)
         primal.block.append(new)
 
-    loop_while = loop  # linearize tells them apart
-
     def carried_dots(self, s: For | While, linear: Builder) -> list[tuple[Carry, list[Var], list[Atom]]]:
         """Tangents of the active carries, entering; `closed_dots` completes them after the body."""
-        waiting = []
+        waiting: list[tuple[Carry, list[Var], list[Atom]]] = []
         for c in s.carries:
             if c.inner in self.active:
-                init = [self.array_dot(c.init, linear)] if c.inner.type.rank > 0 else self.pieces(c.init)
+                init: list[Atom] = [self.array_dot(c.init, linear)] if c.inner.type.rank > 0 else self.pieces(c.init)
                 waiting.append((c, self.fresh(c.inner, init), init))
         return waiting
 
@@ -260,7 +269,7 @@ class Derivative:
         return joins
 
 
-def tangent(s: Let, dots: list[Atom | None], linear: Builder, batched: bool = False) -> Atom | None:
+def tangent(s: Let, dots: Sequence[Atom | None], linear: Builder, batched: bool = False) -> Atom | None:
     """The tangent of one let by its word's rule; None for a structural zero."""
     if s.word.name == "cast":
         return matched(dots[0], s.target.type, linear)

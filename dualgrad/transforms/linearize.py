@@ -146,7 +146,9 @@ class Unzip(Derivative):
         """A growing buffer has one tangent, as long as it is in the end."""
         if self.is_exchanged(s.target):
             return list(s.args[1:])
-        sizes = self.sizes[self.families[s.target].final] = [Var("size", INT) for _ in s.args[1:]]
+        final = self.families[s.target].final
+        assert final is not None  # others are refused
+        sizes = self.sizes[final] = [Var("size", INT) for _ in s.args[1:]]
         return [*sizes]
 
     def block(self, block: Block, primal: Builder, linear: Builder) -> None:
@@ -198,17 +200,17 @@ class Unzip(Derivative):
 
     def enter_loop(self, s: For, forward: Builder, primal: Builder) -> tuple[Level, Any]:
         """The level inside a ``for``, and what the forward program does after the loop."""
-        turn = s.var if is_const(s.start, 0) and is_const(s.step, 1) and not s.reverse else None
-        if turn is None:
+        turn: Atom = s.var
+        if s.reverse or not is_const(s.start, 0) or not is_const(s.step, 1):
             turn = forward.floordiv(forward.sub(s.var, s.start), s.step, name="turn")
             if s.reverse:
                 count = primal.length(s.start, s.stop, s.step, name="count")
                 turn = forward.sub(forward.sub(count, 1), turn)
         bounds = (s.start, s.stop, s.step)
-        known = self.level.sizes is not None and all(not isinstance(a, Var) or a in self.bound_at_root for a in bounds)
-        if known:
+        sizes = self.level.sizes
+        if sizes is not None and all(not isinstance(a, Var) or a in self.bound_at_root for a in bounds):
             size = self.root.length(*bounds, name="count")
-            return Level((*self.level.index, turn), (*self.level.sizes, size), s, turn), lambda b: None
+            return Level((*self.level.index, turn), (*sizes, size), s, turn), lambda b: None
         base, running = self.running_number(primal)
         at = forward.add(base, turn, name="at")
 
@@ -312,6 +314,7 @@ class Supply:
     def recompute(self, v: Atom) -> None:
         if v in self.bound and v not in self.ready:
             s = self.bound[v]
+            assert isinstance(s, Let)  # recomputable
             for a in s.args:
                 self.recompute(a)
             self.prologue.block.append(s)
@@ -320,10 +323,12 @@ class Supply:
     def induction(self, v: Var) -> bool:
         """``p = p + c`` each turn, with c fixed: p = p₀ + turn·c needs no memory."""
         carry = next((c for c in self.carries if c.inner is v), None)
+        turn = self.level.turn
         s = self.bound.get(carry.next) if carry is not None else None
         if v.type != INT or not isinstance(s, Let) or s.word.name != "add" or s.args[0] is not v:
             return False
-        step, turn = s.args[1], self.level.turn
+        assert carry is not None and turn is not None
+        step = s.args[1]
         if step in self.bound:
             return False
         self.recompute(turn)

@@ -14,7 +14,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..core.build import Builder
-from ..core.program import BOOL, Atom, Block, Carry, Const, If, Join, Let, Program, Statement, Store, Type, Var
+from ..core.program import (
+    BOOL,
+    Atom,
+    Block,
+    Carry,
+    Const,
+    For,
+    If,
+    Join,
+    Let,
+    Program,
+    Statement,
+    Store,
+    Type,
+    Var,
+    While,
+)
 from ..core.walk import walk
 from .activity import active_vars
 
@@ -116,7 +132,7 @@ class Masking(Zeros):
 
     def __init__(self, program: Program, masks: Mapping[Var, Var]):
         super().__init__(program, masks)
-        self.masks: dict[Atom, Atom] = dict(masks)
+        self.masks: dict[Atom, Atom] = dict(masks.items())
 
     def mask(self, atom: Atom) -> Atom:
         """A literal truth where it is the same everywhere."""
@@ -185,7 +201,7 @@ class Masking(Zeros):
         elif m != FALSE:
             b.each(b.dims(memory), lambda i, at: i.store(memory, at, either(i, i.load(memory, *at), i.load(m, *at))))
 
-    def loop(self, s: Statement, b: Builder) -> None:
+    def loop(self, s: For | While, b: Builder) -> None:
         new = replace(s, body=[], carries=list(s.carries))
         carries = [c for c in s.carries if c.inner in self.maybe]
         entering = [(self.mask(c.init), self.fresh(c.inner)) for c in carries]

@@ -67,16 +67,16 @@ class _Naming:
         changed = self.changed(s, env)
         body_env = dict(env)
         carries = []
-        pairs = [(v, v, v, env.get(v, zero(v.type))) for v in changed]
+        pairs: list[tuple[Var, Atom, Var, Atom]] = [(v, v, v, env.get(v, zero(v.type))) for v in changed]
         pairs += [(c.inner, c.next, c.out, self.value(c.init, env)) for c in s.carries]
         for source, _, _, init in pairs:
             inner = body_env[source] = Var(source.name, source.type)
             carries.append((inner, retyped(init, source.type)))
         if isinstance(s, For):
-            head = tuple(self.value(a, env) for a in (s.start, s.stop, s.step))
+            start, stop, step = (self.value(a, env) for a in (s.start, s.stop, s.step))
             var = body_env[s.var] = Var(s.var.name, s.var.type)
             body = self.block(s.body, body_env)
-            new: For | While = For(var, *head, body, [], s.reverse, s.line)
+            new: For | While = For(var, start, stop, step, body, [], s.reverse, s.line)
         else:
             cond_env = dict(body_env)
             cond = self.block(s.cond, cond_env)

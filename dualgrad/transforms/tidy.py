@@ -144,6 +144,6 @@ def _keep(block: Block, live: Live) -> Block:
         s = kept[k] = rebuilt(s, lambda a: a, lambda inner: _keep(inner, live))
         if isinstance(s, If):
             s.joins = [j for j in s.joins if j.out in live]
-        else:
+        elif isinstance(s, (For, While)):
             s.carries = [c for c in s.carries if c.out in live or c.inner in live]
     return kept

@@ -20,7 +20,22 @@ from typing import Any
 
 from ..core.build import Builder
 from ..core.errors import UnsupportedError
-from ..core.program import Atom, Block, Carry, Const, For, If, Let, Program, Statement, Store, Var, While, zero
+from ..core.program import (
+    Atom,
+    Block,
+    Carry,
+    Const,
+    For,
+    If,
+    Let,
+    Program,
+    Statement,
+    Store,
+    Var,
+    While,
+    variable,
+    zero,
+)
 from ..core.walk import atoms_read, walk
 from ..rules.text import Writer
 from .activity import active_vars
@@ -63,9 +78,9 @@ class Transposition:
 
     def __init__(self, program: Program, like: Mapping[Var, Var]):
         self.params = program.params[len(program.params) - program.linear :]
-        self.like = like
+        self.like: dict[Atom, Var] = dict(like.items())
         self.linear = active_vars(program, self.params)
-        self.bars: dict[Var, Var] = {}
+        self.bars: dict[Atom, Var] = {}
         reads = Counter(a for s in walk(program.body) for a in atoms_read(s))
         copies = {s.args[0] for s in program.body if isinstance(s, Let) and s.word.name == "copy"}
         self.copied = {v for v in self.params if v in copies and reads[v] == 1 and v not in program.results}
@@ -78,7 +93,8 @@ class Transposition:
     def declare(self, v: Var, b: Builder, shape: Sequence[Atom] = ()) -> None:
         """A cotangent that starts at zero."""
         if v.type.rank > 0:
-            self.bars[v] = b.zeros(shape or b.dims(self.like[v]), v.type.dtype, name=_bar_name(v, ""))
+            shape = shape or b.dims(self.like[v])
+            self.bars[v] = variable(b.zeros(shape, v.type.dtype, name=_bar_name(v, "")))
         else:
             b.bind(self.bars.setdefault(v, Var(_bar_name(v, ""), v.type)), zero(v.type))
 
@@ -97,7 +113,7 @@ class Transposition:
     def block(
         self,
         block: Block,
-        seeds: list[tuple[Atom, Atom]],
+        seeds: Sequence[tuple[Atom, Atom]],
         b: Builder,
         enter: Callable[[Builder], None] = lambda b: None,
     ) -> None:
@@ -113,8 +129,8 @@ class Transposition:
         enter(b)
         for s in linear:
             exchanged = arrays_of(s)
-            if exchanged:
-                self.replay(s, self.bars, b)  # type: ignore[arg-type]
+            if isinstance(s, For) and exchanged:
+                self.replay(s, self.bars, b)
             for v in self.bound_here(s):
                 if v not in exchanged:
                     self.declare(v, b, self.shape_by(s, b))
@@ -189,20 +205,20 @@ class Transposition:
 
     # Arrays whose names a loop exchanges: their cotangents are exchanged alike, and back in the reverse loop
 
-    def replay(self, s: For, bars: dict[Var, Var], b: Builder, back: bool = False) -> None:
+    def replay(self, s: For, bars: dict[Atom, Var], b: Builder, back: bool = False) -> None:
         """Which cotangent belongs to which name after a loop (or ``back``: before it), by its exchanges alone."""
         carries = list(arrays_of(s).values())
         names = [Var(_bar_name(c.out, ""), c.out.type) for c in carries]
         for c, name in zip(carries, names, strict=True):
-            b.bind(name, bars[c.out if back else c.init])  # type: ignore[index]
+            b.bind(name, bars[c.out if back else c.init])
         inside = {**bars, **dict(zip([c.next if back else c.inner for c in carries], names, strict=True))}
         turn = Builder([t for t in s.body if not self.has_linear(t)], s.line)
         for t in reversed(s.body) if back else s.body:
-            if not inside.keys().isdisjoint(arrays_of(t)) if back else arrays_of(t):
-                self.replay(t, inside, turn, back)  # type: ignore[arg-type]
+            if isinstance(t, For) and (not inside.keys().isdisjoint(arrays_of(t)) if back else arrays_of(t)):
+                self.replay(t, inside, turn, back)
         exchange(turn, [(n, inside[c.inner if back else c.next]) for c, n in zip(carries, names, strict=True)])
         b.block.append(For(s.var, s.start, s.stop, s.step, turn.block, [], s.reverse ^ back, s.line))
-        bars.update(zip([c.init if back else c.out for c in carries], names, strict=True))  # type: ignore[arg-type]
+        bars.update(zip([c.init if back else c.out for c in carries], names, strict=True))
 
     def for_(self, s: For, b: Builder) -> None:
         arrays = list(arrays_of(s).values())
@@ -213,10 +229,10 @@ class Transposition:
 
         def enter(body: Builder) -> None:
             """What names meant in this turn, from what they meant after it."""
-            known = dict(zip([c.next for c in arrays], names, strict=True))
+            known: dict[Atom, Var] = dict(zip([c.next for c in arrays], names, strict=True))
             for t in reversed(s.body):
-                if not known.keys().isdisjoint(arrays_of(t)):
-                    self.replay(t, known, body, back=True)  # type: ignore[arg-type]
+                if isinstance(t, For) and not known.keys().isdisjoint(arrays_of(t)):
+                    self.replay(t, known, body, back=True)
             for c in arrays:
                 body.bind(self.bars[c.inner], known[c.inner])
 

@@ -64,7 +64,7 @@ def vectorized(spec: np.vectorize, f: Callable[..., Any], args: tuple[Any, ...],
         return spec(*map(plain, args), **{k: plain(v) for k, v in options.items()})
     if spec.signature is not None:
         raise unsupported("np.vectorize with a signature", "call the function in a loop and np.stack the results")
-    given = {**dict(enumerate(args)), **options}
+    given = dict[int | str, Any](enumerate(args)) | options
     spread = {k: operand(v) for k, v in given.items() if k not in spec.excluded}
     shape = np.broadcast_shapes(*map(np.shape, spread.values()))
     spread = {k: np.broadcast_to(v, shape) for k, v in spread.items()}

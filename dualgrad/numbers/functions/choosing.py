@@ -85,7 +85,7 @@ def sort(x: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 
 
 @means(np.partition)
-def partition(x: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+def partition(x: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
     """NumPy's arrangement; among equal entries the stable permutation."""
     x, axis = (np.ravel(x), 0) if axis is None else (x, axis)
     value = plain(x)
@@ -103,7 +103,7 @@ def partition(x: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
 def unique(x: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
            axis: Any = None, **options: Any) -> Any:  # fmt: skip
     """The first of the entries that are equal; what else is asked for is discrete."""
-    _, index, *rest = np.unique(plain(x), True, return_inverse, return_counts, axis, **options)
+    _, index, *rest = np.unique(plain(x), True, return_inverse, return_counts, axis, **options)  # type: ignore[call-overload]
     found = gather(x, index) if axis is None else np.take(x, index, axis)
     extra = ((index,) if return_index else ()) + tuple(rest)
     return (found, *extra) if extra else found
@@ -129,11 +129,11 @@ def _of_values(function: Callable[..., Any], inputs: int) -> Callable[..., Any]:
     return call
 
 
-for _function, _inputs in {
+_SETS: dict[Callable[..., Any], int] = {
     np.union1d: 2, np.intersect1d: 2, np.setdiff1d: 1, np.setxor1d: 2,
     np.unique_values: 1, np.unique_counts: 1, np.unique_inverse: 1, np.unique_all: 1,
-}.items():  # fmt: skip
-    FUNCTIONS[_function] = _of_values(_function, _inputs)
+}  # fmt: skip
+FUNCTIONS |= {f: _of_values(f, inputs) for f, inputs in _SETS.items()}
 
 
 # Counting

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from dualgrad.backends.arrays import is_complex
-from dualgrad.backends.fourier import EXCHANGED, counts
+from dualgrad.backends.fourier import EXCHANGED, Norm, counts
 from dualgrad.core.words import WORDS
 
 from ..number import apply_linear
@@ -20,7 +20,7 @@ from .table import means
 FFT, FFT_BACK, RFFT, RFFT_BACK = (WORDS[name] for name in ("fft", "fft_back", "rfft", "rfft_back"))
 
 
-def _prepared(x: Any, n: int | None, axis: int, norm: str | None) -> tuple[Any, int, str]:
+def _prepared(x: Any, n: int | None, axis: int, norm: Norm | None) -> tuple[Any, int, Norm]:
     """``x`` of length n along an axis counted from the end, cut or followed by zeros."""
     norm = "backward" if norm is None else norm
     if norm not in EXCHANGED:
@@ -39,25 +39,25 @@ def _prepared(x: Any, n: int | None, axis: int, norm: str | None) -> tuple[Any, 
 
 
 @means(np.fft.fft)
-def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def fft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: Any = None) -> Any:
     return apply_linear(FFT, *_prepared(a, n, axis, norm))
 
 
 @means(np.fft.ifft)
-def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def ifft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: Any = None) -> Any:
     a, axis, norm = _prepared(a, n, axis, norm)
     return apply_linear(FFT_BACK, a, axis, EXCHANGED[norm])
 
 
 @means(np.fft.rfft)
-def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def rfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: Any = None) -> Any:
     if is_complex(a):
         raise TypeError("rfft takes real numbers; the spectrum of complex ones has no redundant half: use np.fft.fft")
     return apply_linear(RFFT, *_prepared(a, n, axis, norm))
 
 
 @means(np.fft.irfft)
-def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: Any = None) -> Any:
     n = 2 * (a.shape[axis] - 1) if n is None else int(n)
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
@@ -68,12 +68,12 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None,
 
 
 @means(np.fft.hfft)
-def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: Any = None) -> Any:
     return irfft(conj(a), n, axis, EXCHANGED[norm or "backward"])
 
 
 @means(np.fft.ihfft)
-def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None, out: Any = None) -> Any:
     return conj(rfft(a, n, axis, EXCHANGED[norm or "backward"]))
 
 
@@ -93,51 +93,51 @@ def _axes(x: Any, s: Any, axes: Any, half: bool = False) -> list[tuple[int, int 
     return [*zip(axes, sizes)]
 
 
-def _each(transform: Callable[..., Any], x: Any, plan: Sequence[tuple[int, int | None]], norm: str | None) -> Any:
+def _each(transform: Callable[..., Any], x: Any, plan: Sequence[tuple[int, int | None]], norm: Norm | None) -> Any:
     for axis, n in plan:
         x = transform(x, n, axis, norm)
     return x
 
 
 @means(np.fft.fftn)
-def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def fftn(a: Any, s: Any = None, axes: Any = None, norm: Norm | None = None, out: Any = None) -> Any:
     return _each(fft, a, _axes(a, s, axes)[::-1], norm)
 
 
 @means(np.fft.ifftn)
-def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Norm | None = None, out: Any = None) -> Any:
     return _each(ifft, a, _axes(a, s, axes)[::-1], norm)
 
 
 @means(np.fft.rfftn)
-def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Norm | None = None, out: Any = None) -> Any:
     *others, (axis, n) = _axes(a, s, axes)
     return _each(fft, rfft(a, n, axis, norm), others[::-1], norm)
 
 
 @means(np.fft.irfftn)
-def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Norm | None = None, out: Any = None) -> Any:
     *others, (axis, n) = _axes(a, s, axes, half=True)
     return irfft(_each(ifft, a, others, norm), n, axis, norm)
 
 
 @means(np.fft.fft2)
-def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None, out: Any = None) -> Any:
+def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Norm | None = None, out: Any = None) -> Any:
     return fftn(a, s, axes, norm)
 
 
 @means(np.fft.ifft2)
-def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None, out: Any = None) -> Any:
+def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Norm | None = None, out: Any = None) -> Any:
     return ifftn(a, s, axes, norm)
 
 
 @means(np.fft.rfft2)
-def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None, out: Any = None) -> Any:
+def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Norm | None = None, out: Any = None) -> Any:
     return rfftn(a, s, axes, norm)
 
 
 @means(np.fft.irfft2)
-def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None, out: Any = None) -> Any:
+def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Norm | None = None, out: Any = None) -> Any:
     return irfftn(a, s, axes, norm)
 
 

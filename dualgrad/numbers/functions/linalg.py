@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from ..undefined import undefined
 from .complex import squared
 from .making import operand
 from .table import DISCRETE, F, mapped, means, only_buffers, unsupported, unwrapped
+
+Triangle = Literal["L", "U", "l", "u"]
 
 
 def of_matrices(*functions: Any) -> Callable[[F], F]:
@@ -299,7 +301,7 @@ def _complete(a: Any, r: Any) -> Any:
 
 
 @of_matrices(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:
+def eigh(a: Any, UPLO: Triangle = "L") -> Any:
     """Reads one triangle, and is differentiated as a function of that triangle."""
     a = symmetrized(operand(a), UPLO.upper() == "L")
     found = np.linalg.eigh(plain(a), UPLO)
@@ -308,7 +310,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
 
 @of_matrices(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+def eigvalsh(a: Any, UPLO: Triangle = "L") -> Any:
     a = symmetrized(operand(a), UPLO.upper() == "L")
     return alone(hermitian_parts(a, *np.linalg.eigh(plain(a), UPLO))[0])
 

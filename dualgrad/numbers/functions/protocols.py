@@ -98,7 +98,7 @@ def _selects_all(options: dict[str, Any]) -> bool:
     return options.keys() == {"where"} and options["where"] is True
 
 
-def special_word(ufunc: Any) -> Any:
+def special_word(ufunc: np.ufunc) -> Any:
     """The row of a ufunc of ``scipy.special``, if there is one of its name."""
     name = ufunc.__name__
     module = sys.modules.get("scipy.special")

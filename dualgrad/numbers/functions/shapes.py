@@ -243,8 +243,8 @@ def _sized(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, *args, **options: f(self, args[0] if len(args) == 1 else args or None, **options)
 
 
+FUNCTIONS |= {f: _moved(f) for f in (np.moveaxis, np.rollaxis, np.swapaxes)}
 FUNCTIONS |= {
-    **{f: _moved(f) for f in (np.moveaxis, np.rollaxis, np.swapaxes)},
     np.fliplr: lambda m: flip(m, 1),
     np.flipud: lambda m: flip(m, 0),
     np.atleast_1d: _at_least(1, lambda x: np.reshape(x, (1,))),

@@ -120,6 +120,7 @@ def _median(function: Callable[..., Any]) -> Callable[..., Any]:
     return median
 
 
+_function: Callable[..., Any]
 for _function in (np.quantile, np.percentile, np.nanquantile, np.nanpercentile):
     means(_function)(_quantile(_function))
 for _function in (np.median, np.nanmedian):
