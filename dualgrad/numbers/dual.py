@@ -105,6 +105,8 @@ class Dual(Number):
     def _own(self) -> None:
         """Here the tangent takes the dtype of the value: that of ``x + 1j`` is real until it is written."""
         self._primal, self._linear = self._primal.copy(), self._linear.astype(self._primal.dtype, order="C")
+        if isinstance(self._linear, np.generic):  # of an array without axes
+            self._linear = np.array(self._linear)
 
     def _adopt(self, old: Any, like: Any) -> None:
         lead = like._linear.shape[: like._linear.ndim - like._primal.ndim]

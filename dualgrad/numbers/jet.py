@@ -34,7 +34,7 @@ class Jet(Number):
     array([1., 0., 1., 0.])
     """
 
-    __slots__ = ()
+    __slots__ = ()  # `_linear` is True for an array without axes, whose coefficients look like those of an element
 
     def __init__(self, coeffs: Any):
         self._primal, self._linear, self._memory = content(coeffs), None, None
@@ -95,18 +95,20 @@ class Jet(Number):
         return make(Jet, level, jet_step(Pattern(word, active, literals))(*values), None)
 
     def _is_array(self) -> bool:
-        return self._primal.ndim > 1
+        return self._primal.ndim > 1 or self._linear is True
 
     def _ground(self) -> Any:
-        first = self._primal[0]
+        first = self._primal[0, ...]
         return first._ground() if isinstance(first, Number) else first
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
-        return BATCHED[view](self._primal, argument), None
+        found = BATCHED[view](self._primal, argument)
+        return found, True if found.ndim == 1 and isinstance(view(np.empty(self.shape), argument), ndarray) else None
 
     def _adopt(self, old: Any, like: Any) -> None:
         self._primal = room_for(np.zeros((like.order + 1, *old.shape), old.dtype), old)
         self._primal[0] = old
+        self._linear = True if not old.shape else None
 
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
         active = type(value) is Jet and value._level is self._level

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.words import WORDS
-from dualgrad.numbers.functions.making import operand
+from dualgrad.numbers.functions.making import chosen, operand
 from dualgrad.numbers.number import apply, plain
 
 from .means import stands_for
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
 def _largest(x: Any, axis: Any) -> Any:
     """The largest values along an axis where they are finite, else zero: a shift that does not overflow."""
     top = np.max(plain(x), axis=axis, keepdims=True)
-    return np.where(np.isfinite(top), top, 0.0).astype(top.dtype)
+    return chosen(np.isfinite(top), top, 0.0).astype(top.dtype)
 
 
 @_meaning
@@ -58,15 +58,15 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     array([0.5, 0.5])
     """
     a = operand(a)
-    used = a if b is None else np.where(plain(b) == 0, -np.inf, a)
+    used = a if b is None else chosen(plain(b) == 0, -np.inf, a)
     shift = _largest(used, axis)
-    terms = np.exp(a - shift) if b is None else np.where(plain(b) == 0, 0.0, operand(b) * np.exp(used - shift))
+    terms = np.exp(a - shift) if b is None else chosen(plain(b) == 0, 0.0, operand(b) * np.exp(used - shift))
     total = np.sum(terms, axis=axis, keepdims=True)
     sign = np.sign(plain(total))
     found = np.log(np.absolute(total) if return_sign else total) + shift
     if b is None:
         top = np.max(a, axis=axis, keepdims=True)
-        found = np.where(np.isinf(plain(top)), top, found)
+        found = chosen(np.isinf(plain(top)), top, found)
     if not keepdims:
         found, sign = np.squeeze(found, axis), np.squeeze(sign, axis)
     return (found, sign) if return_sign else found

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.errors import UnsupportedError
-from dualgrad.numbers.functions.making import operand
+from dualgrad.numbers.functions.making import chosen, operand
 from dualgrad.numbers.functions.table import numbers_in, unwrapped
 from dualgrad.numbers.number import plain
 
@@ -99,13 +99,13 @@ class Distribution:
             inside = inside & (value == np.floor(value))
         elif method in BELOW:
             inside = inside & (value < high) & (self.discrete | (value > low)) | np.isnan(value)
-        found = self._find(method)(np.where(inside, z, self.inside), *shapes, scale=scale)
+        found = self._find(method)(chosen(inside, z, self.inside), *shapes, scale=scale)
         outside: Any = {"pdf": 0.0, "pmf": 0.0}.get(method, -np.inf)
         if method in BELOW:
-            outside = np.where(value < high, BELOW[method], ABOVE[method])
-        found = np.where(inside, found, outside)
+            outside = chosen(value < high, BELOW[method], ABOVE[method])
+        found = chosen(inside, found, outside)
         good = self.valid(*map(plain, shapes)) & (plain(scale) > 0)
-        return found if np.all(good) else np.where(good, found, np.nan)
+        return found if np.all(good) else chosen(good, found, np.nan)
 
     def _find(self, method: str) -> Any:
         """The function, or how it follows from another."""
@@ -128,7 +128,7 @@ class Distribution:
         def logarithm(z: Any, *shapes: Any, scale: Any) -> Any:
             value, rest = (self.functions[n](z, *shapes) for n in (name, other))
             small = plain(value) < 0.5
-            return np.where(small, np.log(np.where(small, value, 1.0)), np.log1p(-np.where(small, 0.0, rest)))
+            return chosen(small, np.log(chosen(small, value, 1.0)), np.log1p(-chosen(small, 0.0, rest)))
 
         return logarithm
 
@@ -163,8 +163,8 @@ expon = Distribution(
 uniform = Distribution("uniform", "", UNIT, logpdf=lambda z: 0.0 * z, cdf=lambda z: z)
 laplace = Distribution(
     "laplace", logpdf=lambda z: -np.log(2.0) - np.absolute(z),
-    cdf=lambda z: np.where(plain(z) > 0, 1 - 0.5 * np.exp(-np.absolute(z)), 0.5 * np.exp(-np.absolute(z))),
-    sf=lambda z: np.where(plain(z) > 0, 0.5 * np.exp(-np.absolute(z)), 1 - 0.5 * np.exp(-np.absolute(z))),
+    cdf=lambda z: chosen(plain(z) > 0, 1 - 0.5 * np.exp(-np.absolute(z)), 0.5 * np.exp(-np.absolute(z))),
+    sf=lambda z: chosen(plain(z) > 0, 0.5 * np.exp(-np.absolute(z)), 1 - 0.5 * np.exp(-np.absolute(z))),
 )  # fmt: skip
 logistic = Distribution(
     "logistic", logpdf=lambda z: -z - 2 * np.logaddexp(0.0, -z), cdf=lambda z: sp.expit(z), sf=lambda z: sp.expit(-z),

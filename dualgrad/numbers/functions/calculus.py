@@ -9,7 +9,7 @@ import numpy as np
 from dualgrad.backends.arrays import axes_of
 
 from ..number import Number, plain
-from .making import concatenate, operand
+from .making import chosen, concatenate, operand
 from .table import means
 from .values import astype
 
@@ -112,8 +112,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     else:
         k = np.clip(np.searchsorted(knots, at, "right") - 1, 0, len(knots) - 2)
         inside = fp[k] + (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k]) * (x - xp[k])
-    inside = np.where(at == knots[-1], fp[-1], inside)
-    return np.where(at < knots[0], left, np.where(at > knots[-1], right, inside))
+    inside = chosen(at == knots[-1], fp[-1], inside)
+    return chosen(at < knots[0], left, chosen(at > knots[-1], right, inside))
 
 
 def _double(v: Any) -> Any:

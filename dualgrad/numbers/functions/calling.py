@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..number import Number, plain
-from .making import array, operand, stack
+from .making import array, chosen, operand, stack, with_memory
 from .table import means, only_buffers, unsupported
 
 
@@ -27,13 +27,13 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **options: Any) 
     y = np.zeros_like(x) if isinstance(x, Number) else array(np.zeros_like(x))
     for test, f in zip(tests, functions):
         if not callable(f):
-            y = np.where(test, f, y)
+            y = chosen(test, f, y)
         elif np.any(test):
             if np.ndim(x):
                 y[test] = f(x[test], *args, **options)
             else:
-                y = f(x, *args, **options)
-    return y
+                y = np.copy(f(x, *args, **options))
+    return with_memory(y)
 
 
 @means(np.apply_along_axis)

@@ -10,8 +10,8 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
-from ..number import Number, apply, apply_linear, plain, write_out
-from .making import operand
+from ..number import Number, apply_linear, plain, write_out
+from .making import chosen, operand, with_memory
 from .moving import gather
 from .table import FUNCTIONS, means
 
@@ -20,7 +20,7 @@ from .table import FUNCTIONS, means
 def where(test: Any, a: Any = None, b: Any = None) -> Any:
     if a is None:
         return np.nonzero(plain(test))
-    return apply(WORDS["where"], np.asarray(plain(test), bool), operand(a), operand(b))
+    return with_memory(chosen(test, a, b))
 
 
 @means(np.clip, method=True)
@@ -39,8 +39,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     dtype = np.result_type(*(getattr(c, "dtype", c) for c in (*map(operand, choicelist), default)))
     found = default if np.ndim(default) else dtype.type(default) if not hasattr(default, "dtype") else default
     for test, choice in zip(reversed(condlist), reversed(choicelist)):
-        found = where(test, choice, found)
-    return found
+        found = chosen(test, choice, found)
+    return with_memory(found)
 
 
 @means(np.nan_to_num)
@@ -54,7 +54,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     found = x
     for test, instead in tests:
         hit = test(value)
-        found = where(hit, instead, found) if np.any(hit) else found
+        found = chosen(hit, instead, found) if np.any(hit) else found
     if not copy:
         x[...] = found
         return x
@@ -66,7 +66,7 @@ def _triangle(keep: Any) -> Any:
 
     def call(m: Any, k: int = 0) -> Any:
         mask = keep(np.ones(m.shape[-2:] if m.ndim > 1 else m.shape * 2, bool), k)
-        return where(mask, m, np.zeros(1, m.dtype))
+        return chosen(mask, m, np.zeros(1, m.dtype))
 
     return call
 
@@ -172,7 +172,7 @@ def _bins_of(a: Any, bins: Any, range: Any) -> Any:
     value, cuts = plain(a), np.histogram_bin_edges(plain(a), plain(bins), _plain(range))
     place = np.searchsorted(cuts, value, "right") - 1
     place[value == cuts[-1]] = len(cuts) - 2
-    return np.where(place < len(cuts) - 1, place, -1)
+    return chosen(place < len(cuts) - 1, place, -1)
 
 
 @means(np.histogramdd)

@@ -59,7 +59,7 @@ def absolute(z: Any) -> Any:
 def sign(z: Any) -> Any:
     """``z/|z|``, the direction of a complex number; at 0 it is 0, and so is its derivative."""
     zero = plain(z) == 0
-    return np.where(zero, 0.0, z / np.where(zero, 1.0, absolute(z)))
+    return np.where(zero, 0.0, z / np.where(zero, 1.0, absolute(z)))[()]
 
 
 @means(np.angle)

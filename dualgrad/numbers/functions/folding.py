@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..number import plain
-from .making import operand, stack
+from .making import chosen, operand, stack
 from .reducing import NONE, folded, prepared
 from .table import unsupported
 
@@ -29,7 +29,7 @@ def reduced(
     found, first = (rows[0], 1) if initial is NONE else (initial, 0)
     for k in range(first, len(rows)):
         new = ufunc(found, rows[k])
-        found = new if looked_at is None else np.where(looked_at[k], new, found)
+        found = new if looked_at is None else chosen(looked_at[k], new, found)
     return np.reshape(found, ones) if keepdims else found
 
 

@@ -19,7 +19,7 @@ from ..array import wrap
 from ..number import Number, apply, plain
 from ..undefined import undefined
 from .complex import squared
-from .making import operand
+from .making import chosen, operand
 from .table import DISCRETE, F, mapped, means, only_buffers, unsupported, unwrapped
 
 Triangle = Literal["L", "U", "l", "u"]
@@ -73,8 +73,8 @@ def symmetrized(a: Any, lower: bool = True) -> Any:
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     triangle = np.tri(a.shape[-1], dtype=bool)
-    whole = np.where(triangle if lower else triangle.T, a, adjoint(a))
-    return np.where(np.eye(a.shape[-1], dtype=bool), np.real(a), whole) if a.dtype.kind == "c" else whole
+    whole = chosen(triangle if lower else triangle.T, a, adjoint(a))
+    return chosen(np.eye(a.shape[-1], dtype=bool), np.real(a), whole) if a.dtype.kind == "c" else whole
 
 
 # Where there is no derivative
@@ -85,8 +85,8 @@ def spoiled(found: Any, bad: Any, by: Any, value: Any = None) -> Any:
     if not np.any(bad):
         return found
     value, at = plain(found) if value is None else value, plain(by)
-    zero = np.where(np.isfinite(at), by, at.dtype.type(0)) - np.where(np.isfinite(at), at, 0)
-    return np.where(bad, value + np.sqrt(0.0 * zero), found)  # infinity times zero
+    zero = chosen(np.isfinite(at), by, at.dtype.type(0)) - chosen(np.isfinite(at), at, 0)
+    return chosen(bad, value + np.sqrt(0.0 * zero), found)  # infinity times zero
 
 
 def negligible(w: Any) -> Any:
@@ -112,7 +112,7 @@ def alone(w: Any, singular: bool = False) -> Any:
     share = (same / np.maximum(np.sum(same, -1, keepdims=True), 1) * ~zero[..., None]).astype(value.dtype)
     change = w - value
     found = value + (share @ change[..., None])[..., 0]
-    return found + np.where(zero, np.power(change, 1.5), 0.0) if np.any(zero) else found
+    return found + chosen(zero, np.power(change, 1.5), 0.0) if np.any(zero) else found
 
 
 def dependent(a: Any, r: Any, columns: int) -> bool:
@@ -237,7 +237,7 @@ def slogdet(a: Any) -> Any:
     bad = found.logabsdet == -np.inf
     change = np.sum(parts_of(a), axis=(-2, -1)) if np.any(bad) else None
     if change is not None:
-        a = np.where(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a)
+        a = chosen(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a)
     if a.dtype.kind != "c":
         return type(found)(found.sign, spoiled(word("log_abs_det", a), bad, change, found.logabsdet))
     log = word("log_det", a)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from dualgrad.backends.arrays import axis_of
+from dualgrad.core.words import WORDS
 
 from ..array import buffer
-from ..number import Number, store
+from ..number import Number, apply, plain, store
 from .table import FUNCTIONS, mapped, means, numbers_in, unwrapped
 from .values import astype
 
@@ -18,7 +19,7 @@ from .values import astype
 def array(values: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Any:
     """``np.array`` of numbers, or of nested lists with numbers in them."""
     if isinstance(values, Number):
-        made = values.copy() if copy or dtype is None else values
+        made = with_memory(values.copy() if copy or dtype is None else values)
     elif type(values) in (list, tuple) and numbers_in(values):
         made = stack([array(v) if type(v) in (list, tuple) else v for v in values])
     else:
@@ -99,6 +100,16 @@ def _like(value: int) -> Callable[..., Any]:
     return lambda x, dtype=None, *args, **options: full_like(x, value, dtype, **options)
 
 
+def chosen(test: Any, a: Any, b: Any) -> Any:
+    """``np.where`` whose result, if it has no axes, is a value."""
+    return apply(WORDS["where"], np.asarray(plain(test), bool), operand(a), operand(b))
+
+
+def with_memory(x: Any) -> Any:
+    """A number without axes as the array that NumPy makes of it: other names for it see what is written."""
+    return join((), [((), x)]) if isinstance(x, Number) and not x.shape and not x._is_array() else x
+
+
 def operand(a: Any) -> Any:
     return array(a) if type(a) in (list, tuple) else a
 
@@ -112,5 +123,5 @@ FUNCTIONS |= {
     np.zeros_like: _like(0),
     np.empty_like: _like(0),
     np.ones_like: _like(1),
-    np.copy: lambda x, *args, **options: x.copy(),
+    np.copy: lambda x, *args, **options: with_memory(x.copy()),
 }

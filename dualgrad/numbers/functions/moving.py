@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..number import Number, plain, write_out
-from .making import concatenate, operand
+from .making import concatenate, operand, with_memory
 from .shapes import ravel
 from .table import FUNCTIONS, METHODS, means, parameters, unsupported
 from .values import astype
@@ -113,7 +113,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     if mode in ("constant", "empty"):
         where = positions.of(array)
         values = positions.of(options.pop("constant_values", 0))
-        return positions.gathered(np.pad(where, pad_width, constant_values=values, **options), "first")
+        return with_memory(positions.gathered(np.pad(where, pad_width, constant_values=values, **options), "first"))
     if mode in _EXTENDED and not odd:
         return positions.gathered(np.pad(positions.of(array), pad_width, mode, **options))
     if callable(mode):

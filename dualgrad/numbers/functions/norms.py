@@ -12,7 +12,7 @@ from dualgrad.backends.arrays import axes_of
 from ..number import plain
 from .complex import squared
 from .linalg import inv, negligible, parts_of, spoiled, svdvals
-from .making import operand
+from .making import chosen, operand
 from .reducing import root
 from .table import means
 
@@ -45,7 +45,7 @@ def _of_vectors(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
         raise ValueError(f"Invalid norm order '{ord}' for vectors")
     total = np.sum(size**ord, axis, keepdims=keepdims)
     zero = plain(total) == 0
-    return np.where(zero, 0.0, np.where(zero, 1.0, total) ** (1 / ord))
+    return chosen(zero, 0.0, chosen(zero, 1.0, total) ** (1 / ord))
 
 
 def _of_matrices(x: Any, ord: Any) -> Any:
@@ -93,7 +93,7 @@ def cond(x: Any, p: Any = None) -> Any:
     bad = ~np.isfinite(value)
     if not np.any(bad):
         return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
-    regular = np.where(bad[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    regular = chosen(bad[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
     return spoiled(cond(regular, p), bad, np.sum(parts_of(x), (-2, -1)), value)
 
 

@@ -13,7 +13,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
 from .complex import squared
-from .making import join
+from .making import chosen, join
 from .moving import gather
 from .table import REDUCTIONS, means
 from .values import astype
@@ -34,7 +34,7 @@ def sum(
 def prepared(x: Any, dtype: Any, where: Any, neutral: float) -> Any:
     """What a reduction reads: of its dtype, and neutral where it is told not to look."""
     x = x if dtype is None else astype(x, dtype)
-    return x if where is True or where is NONE else np.where(plain(where), x, neutral)
+    return x if where is True or where is NONE else chosen(plain(where), x, neutral)
 
 
 def _true(keepdims: Any) -> bool:
@@ -81,7 +81,7 @@ def std(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
 def root(square: Any, zero: Any = None) -> Any:
     """The square root with derivative zero where it is zero."""
     zero = plain(square) == 0 if zero is None else zero
-    return np.where(zero, 0.0, np.sqrt(np.where(zero, 1.0, square)))
+    return chosen(zero, 0.0, np.sqrt(chosen(zero, 1.0, square)))
 
 
 @means(np.diff)
@@ -228,14 +228,14 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
         count = np.sum(hit, axis=axis, keepdims=keepdims)
         if np.all(count == 1) and initial is NONE:
             positions = np.arange(value.size).reshape(value.shape)
-            return gather(x, np.sum(np.where(hit, positions, 0), axis=axis, keepdims=keepdims))
+            return gather(x, np.sum(chosen(hit, positions, 0), axis=axis, keepdims=keepdims))
         flat = np.reshape(top, np.shape(count))[()]
-        shared = sum(np.where(hit, x - np.where(np.isfinite(top), top, 0), 0.0), axis, keepdims=keepdims)
+        shared = sum(chosen(hit, x - chosen(np.isfinite(top), top, 0), 0.0), axis, keepdims=keepdims)
         if initial is not NONE:
             own = flat == plain(initial)
             count = count + own
-            shared = shared + np.where(own, initial - np.where(np.isfinite(flat), flat, 0), 0.0)
-        return shared / np.maximum(count, 1).astype(value.dtype) + np.where(np.isfinite(flat), flat, 0)[()]
+            shared = shared + chosen(own, initial - chosen(np.isfinite(flat), flat, 0), 0.0)
+        return shared / np.maximum(count, 1).astype(value.dtype) + chosen(np.isfinite(flat), flat, 0)[()]
 
     extreme.__name__ = function.__name__
     return extreme

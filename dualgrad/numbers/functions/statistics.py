@@ -12,7 +12,7 @@ from dualgrad.backends.arrays import axes_of
 
 from ..number import Number, plain
 from . import reducing
-from .making import operand
+from .making import chosen, operand
 from .moving import gather
 from .reducing import NONE, folded
 from .table import means, unsupported
@@ -67,7 +67,7 @@ def _interpolated(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any
     shape = lead + ones if keepdims is not NONE and keepdims else place.shape
     if n == 0:
         return np.full(shape, np.nan, value.dtype)[()]
-    low = np.where(np.isnan(place), 0, np.floor(place)).astype(int)
+    low = chosen(np.isnan(place), 0, np.floor(place)).astype(int)
     share = (place - low).astype(value.dtype)[()]
     columns = np.arange(math.prod(rest))
 
@@ -78,7 +78,7 @@ def _interpolated(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any
     found = entries(low)
     if np.any(share != 0):
         between = found * (1 - share) + entries(low + (share > 0)) * share
-        found = np.where(share == 0, found, between) if np.any(share == 0) else between
+        found = chosen(share == 0, found, between) if np.any(share == 0) else between
     return found if np.shape(found) == shape else np.reshape(found, shape)
 
 
@@ -90,7 +90,7 @@ def _places(function: Callable[..., Any], value: Any, order: Any, weights: Any) 
     if weights is None and not np.any(np.isnan(last)):
         place = np.asarray(function(ranks, axis=0))
         return np.broadcast_to(place, place.shape[: place.ndim - len(rest)] + rest)
-    ranks = np.where(np.isnan(np.take_along_axis(value, order, 0)), np.nan, ranks)
+    ranks = chosen(np.isnan(np.take_along_axis(value, order, 0)), np.nan, ranks)
     if weights is None:
         return function(ranks, axis=0)
     return function(ranks, axis=0, weights=np.take_along_axis(weights, order, 0))
@@ -157,7 +157,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
         return c / c
     scale = np.sqrt(np.real(np.diagonal(c)))
     c = c / scale[:, None] / scale[None, :]
-    return np.where(np.absolute(plain(c)) > 1, np.sign(plain(c)), c)  # as rounding may have it
+    return chosen(np.absolute(plain(c)) > 1, np.sign(plain(c)), c)  # as rounding may have it
 
 
 # Without NaN
@@ -197,12 +197,12 @@ def nanmean(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdi
 
 @means(np.nancumsum)
 def nancumsum(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    return np.cumsum(np.where(_valid(x, True), x, 0.0), axis, dtype)
+    return np.cumsum(chosen(_valid(x, True), x, 0.0), axis, dtype)
 
 
 @means(np.nancumprod)
 def nancumprod(x: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    return np.cumprod(np.where(_valid(x, True), x, 1.0), axis, dtype)
+    return np.cumprod(chosen(_valid(x, True), x, 1.0), axis, dtype)
 
 
 def _extreme(reduce: Callable[..., Any], worst: float) -> Callable[..., Any]:
@@ -212,9 +212,9 @@ def _extreme(reduce: Callable[..., Any], worst: float) -> Callable[..., Any]:
         x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = NONE, where: Any = True
     ) -> Any:
         valid = _valid(x, where)
-        found = reduce(np.where(valid, x, worst), axis, keepdims=keepdims, initial=initial)
+        found = reduce(chosen(valid, x, worst), axis, keepdims=keepdims, initial=initial)
         some = np.any(valid, axis, keepdims=keepdims is not NONE and bool(keepdims)) | (initial is not NONE)
-        return found if np.all(some) else np.where(some, found, np.nan)
+        return found if np.all(some) else chosen(some, found, np.nan)
 
     return extreme
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..number import Number, plain, store, write_out
 from .folding import accumulated, reduced
-from .making import operand, stack
+from .making import chosen, operand, stack
 from .reducing import cumprod, cumsum
 from .shapes import reshape
 from .table import REDUCTIONS, unsupported
@@ -49,7 +49,7 @@ def called(ufunc: np.ufunc, inputs: tuple[Any, ...], out: Any, options: dict[str
         results, models = (results,), (models,)
     found = [_as(r, m.dtype) for r, m in zip(results, models)]
     if where is not True:
-        found = [r if o is None else np.where(where, r, o) for r, o in zip(found, out)]
+        found = [r if o is None else chosen(where, r, o) for r, o in zip(found, out)]
     return tuple(found) if several else found[0]
 
 
@@ -132,7 +132,7 @@ def _occurrences(flat: Any) -> Any:
     starts = np.r_[True, ranked[1:] != ranked[:-1]] if ranked.size else np.zeros(0, bool)
     positions = np.arange(ranked.size)
     found = np.empty(ranked.size, int)
-    found[order] = positions - np.maximum.accumulate(np.where(starts, positions, 0))
+    found[order] = positions - np.maximum.accumulate(chosen(starts, positions, 0))
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dualgrad.core.words import WORDS
 
 from ..number import apply, plain
-from .making import operand
+from .making import chosen, operand
 from .table import COMPOSED, FUNCTIONS, UFUNCS
 
 
@@ -40,7 +40,7 @@ def nextafter(a: Any, b: Any) -> Any:
     if a is value:
         return near
     finite = np.isfinite(value) & np.isfinite(near)
-    return np.where(finite, a + np.where(finite, near - np.where(finite, value, near.dtype.type(0)), 0), near)
+    return chosen(finite, a + chosen(finite, near - chosen(finite, value, near.dtype.type(0)), 0), near)
 
 
 def sinc(x: Any) -> Any:
@@ -50,14 +50,14 @@ def sinc(x: Any) -> Any:
         return apply(WORDS["sinc"], x)
     y = np.pi * x
     near = abs(plain(y)) < 0.5
-    square, series, away = np.where(near, y * y, 0.0), 1.0, np.where(near, 1.0, y)
+    square, series, away = chosen(near, y * y, 0.0), 1.0, chosen(near, 1.0, y)
     for k in range(14, 0, -2):
         series = 1.0 - square * series / (k * (k + 1))
-    return np.where(near, series, np.sin(away) / away)
+    return chosen(near, series, np.sin(away) / away)
 
 
 def heaviside(a: Any, b: Any) -> Any:
-    return np.where(plain(a) == 0, b, _of_value(lambda a: np.heaviside(a, 0.0), a))
+    return chosen(plain(a) == 0, b, _of_value(lambda a: np.heaviside(a, 0.0), a))
 
 
 def _of_value(f: Callable[..., Any], x: Any) -> Any:

@@ -31,7 +31,10 @@ def write_flat(target: Any, places: Any, values: Any, repeat: bool = True) -> No
     places = np.ravel(places)
     if repeat and places.size:
         values = np.resize(operand(values), places.size)
-    write(target, np.unravel_index(places, np.shape(target)), values)
+    if np.shape(target):
+        write(target, np.unravel_index(places, np.shape(target)), values)
+    elif places.size:
+        write(target, ..., values[-1] if np.ndim(values) else values)
 
 
 @means(np.copyto)
