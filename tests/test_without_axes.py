@@ -71,7 +71,8 @@ def test_a_write_is_seen_under_the_other_name(make, write, x):
 
 @pytest.mark.parametrize("f", [
     lambda x: np.linalg.norm(np.stack([x, x])), lambda x: np.interp(x, [0.0, 4.0], [0.0, 8.0]),
-    lambda x: np.clip(x, 0, 9), lambda x: np.heaviside(x, 1.0) * x, np.sinc, lambda x: x * 1.0, lambda x: np.std(np.stack([x, 0 * x])), np.nan_to_num,
+    lambda x: np.clip(x, 0, 9), lambda x: np.heaviside(x, 1.0) * x, np.sinc, lambda x: x * 1.0,
+    lambda x: np.std(np.stack([x, 0 * x])), np.nan_to_num,
 ])  # fmt: skip
 def test_values_are_not_written(f):
     """What is a scalar in NumPy is one here: ``+=`` makes a new one."""
