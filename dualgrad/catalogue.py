@@ -19,6 +19,7 @@ from dualgrad.lifting import REPLACED
 from dualgrad.numbers.functions import outside, table
 from dualgrad.numbers.functions.protocols import special_word
 from dualgrad.numbers.number import Number
+from dualgrad.scipy import special as special_functions
 
 KINDS = ("differentiable", "discrete", "passing", "refused")
 
@@ -46,7 +47,7 @@ def entries() -> list[Entry]:
     """
     found = [_function(name, f) for name, f in _functions()]
     found += [_method(name) for name in dir(np.ndarray) if not name.startswith("_")]
-    return found + [Entry(f"scipy.special.{name}", "differentiable") for name in special_names()]
+    return found + [_special(name) for name in special_names()]
 
 
 def _functions() -> Iterator[tuple[str, Any]]:
@@ -84,6 +85,11 @@ def _method(attribute: str) -> Entry:
     return Entry(name, "differentiable" if hasattr(Number, attribute) else None)
 
 
+def _special(name: str) -> Entry:
+    discrete = name in WORDS and WORDS[name].kind == "discrete"
+    return Entry(f"scipy.special.{name}", "discrete" if discrete else "differentiable")
+
+
 def special_names() -> list[str]:
     """The functions of ``scipy.special`` that have a rule; none where SciPy is not installed."""
     try:
@@ -91,7 +97,8 @@ def special_names() -> list[str]:
     except ImportError:
         return []
     ufuncs = {n: f for n, f in vars(special).items() if isinstance(f, np.ufunc) and not n.startswith("_")}
-    return sorted(n for n, f in ufuncs.items() if special_word(f) is not None or f in table.COMPOSED)
+    found = {n for n, f in ufuncs.items() if special_word(f) is not None or f in table.COMPOSED}
+    return sorted(found | {n for n in special_functions.__all__ if hasattr(special, n)})
 
 
 def to_text(found: list[Entry]) -> str:

@@ -135,6 +135,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "ndtri": lambda x: sympy.sqrt(2) * sympy.erfinv(2 * x - 1),
     "log_ndtr": lambda x: sympy.log(sympy.erfc(-x / sympy.sqrt(2)) / 2),
     "gamma": sympy.gamma,
+    "rgamma": lambda x: 1 / sympy.gamma(x),
     "gammaln": sympy.loggamma,
     "loggamma": sympy.loggamma,
     "digamma": lambda x: sympy.polygamma(0, x),

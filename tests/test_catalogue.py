@@ -69,7 +69,8 @@ def test_every_differentiable_method_is_called_in_a_declaration():
 
 
 def test_every_function_of_scipy_has_an_oracle():
-    special = {n.removeprefix("scipy.special.") for n in of_kind("differentiable") if n.startswith("scipy")}
+    names = (n for kind in ("differentiable", "discrete") for n in of_kind(kind))
+    special = {n.removeprefix("scipy.special.") for n in names if n.startswith("scipy")}
     declared = {getattr(d.function, "__name__", "") for d in DECLARED}
     same = {"psi": "digamma", "jn": "jv"}  # two names of one function
     assert not {same.get(n, n) for n in special} - declared - set(oracles.FUNCTIONS)
@@ -159,9 +160,6 @@ def test_the_command(child_environment):
 # What others have
 
 
-LACKING = {"gammasgn", "logsumexp", "multigammaln", "polygamma", "rgamma"}  # of scipy.special: not there yet
-
-
 def test_whatever_autograd_differentiates_is_differentiable():
     """Names of HIPS autograd's wrapped NumPy and SciPy functions that have a vjp."""
     primitives = pytest.importorskip("autograd.core").primitive_vjps
@@ -175,9 +173,9 @@ def test_whatever_autograd_differentiates_is_differentiable():
                 if entry is not None and entry.kind not in ("differentiable", "discrete"):
                     lacking.append(f"{home}.{name}")
     special = pytest.importorskip("autograd.scipy.special")
-    have = set(of_kind("differentiable"))
+    have = {*of_kind("differentiable"), *of_kind("discrete")}
     for name in dir(special):
         f = getattr(special, name)
-        if callable(f) and f in primitives and f"scipy.special.{name}" not in have and name not in LACKING:
+        if callable(f) and f in primitives and f"scipy.special.{name}" not in have:
             lacking.append(f"scipy.special.{name}")
     assert not lacking

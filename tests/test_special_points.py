@@ -25,6 +25,7 @@ EXTREME = [
     ("exprel", special.exprel, lambda x: mpmath.expm1(x) / x, (1e-9, -300.0, 300.0)),
     ("ellipk", special.ellipk, mpmath.ellipk, (1e-9, 0.999999, -1e4)),
     ("gammaln", special.gammaln, mpmath.loggamma, (1e-10, 1e10)),
+    ("rgamma", special.rgamma, mpmath.rgamma, (0.0, -1.0, -5.0, 0.49, 0.51, 100.0, -20.5)),
     ("arcsinh", np.arcsinh, mpmath.asinh, (-1e10, 1e-3)),
     ("arccosh", np.arccosh, mpmath.acosh, (1 + 1e-12, 1e10)),
 ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from dualgrad.core.program import Type
 
-from .declare import elementary, family
+from .declare import discrete, elementary, family
 
 Text = Any
 
@@ -61,6 +61,10 @@ _row("log_ndtr(x)", dx="0.7978845608028654/erfcx(-0.7071067811865476*x)")
 # The gamma function and its relatives
 
 _row("gamma(x)", "math.gamma", dx="y*digamma(x)", domain="positive")
+_row("rgamma(x)", dx="where(x < 0.5, gamma(where(x < 0.5, 1 - x, 1))"
+     "*(cos(pi*x) - digamma(where(x < 0.5, 1 - x, 1))*sin(pi*x)/pi), -y*digamma(where(x < 0.5, 1, x)))",
+     domain="positive")  # by reflection, which is right at the poles of gamma too  # fmt: skip
+discrete("gammasgn(x)", _special("gammasgn"))
 _row("gammaln(x)", "math.lgamma", dx="digamma(x)", domain="positive")
 _row("loggamma(x)", dx="digamma(x)", domain="positive")
 _row("digamma(x)", nth="polygamma(k, x)", domain="positive")

@@ -68,7 +68,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
         top = np.max(a, axis=axis, keepdims=True)
         found = chosen(np.isinf(plain(top)), top, found)
     if not keepdims:
-        found, sign = np.squeeze(found, axis), np.squeeze(sign, axis)
+        found, sign = np.squeeze(found, axis)[()], np.squeeze(sign, axis)[()]
     return (found, sign) if return_sign else found
 
 

@@ -22,3 +22,19 @@ declare(special.boxcox, lambda x: special.boxcox(x, 0.3), lambda x: special.boxc
 declare(special.huber, lambda x: special.huber(0.9, x), lambda x: special.pseudo_huber(x, 1.3), domain="positive")
 declare(special.expn, lambda x: special.expn(3, x), domain="positive")
 declare(special.log1p, special.log1p, special.exp2, domain="positive")
+
+# Functions that are no ufuncs, by SciPy's own names
+
+declare(special.logsumexp, lambda x: special.logsumexp(x), lambda x: special.logsumexp(x, b=np.array([0.5, 2.0, 1.0])),
+        x=[0.4, -1.3, 0.9], without={"empty": "of nothing it is not finite"})  # fmt: skip
+declare(special.logsumexp, lambda x: special.logsumexp(x, axis=1, keepdims=True), shape=(2, 3),
+        without={"empty": "of nothing it is not finite"})  # fmt: skip
+for _function in (special.softmax, special.log_softmax):
+    declare(_function, lambda x, f=_function: f(x, axis=-1), shape=(2, 3),
+            without={"empty": "of nothing there is no largest"})  # fmt: skip
+declare(special.multigammaln, lambda x: special.multigammaln(x + 3.0, 3), domain="positive")
+declare(special.polygamma, lambda x: special.polygamma(2, x), domain="positive",
+        without={"single": "SciPy computes it in double precision"})  # fmt: skip
+declare(special.gammasgn, lambda x: special.gammasgn(x) * x, x=[-1.5, -0.4, 2.0])
+if hasattr(special, "softplus"):
+    declare(special.softplus, lambda x: special.softplus(x))
