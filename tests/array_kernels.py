@@ -479,7 +479,7 @@ def gradient_descent(a, b, rate, steps):
     return 0.5 * r @ r
 
 
-@case(SPD, V, 2)
+@case(SPD, V, 3)
 @njit
 def conjugate_gradients(a, b, steps):
     x = np.zeros_like(b)

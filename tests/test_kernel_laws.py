@@ -18,7 +18,7 @@ from numba import typeof
 from dualgrad.api import chain
 from dualgrad.backends.careful import has_nan
 from dualgrad.core.check import check
-from dualgrad.core.errors import KernelError, OverlapError
+from dualgrad.core.errors import KernelError, OverlapError, StructureError
 from dualgrad.kernels import CAREFUL, Transform
 from dualgrad.read import read_kernel, types_of
 from dualgrad.transforms.jet import jet
@@ -156,9 +156,12 @@ def shifted(args, tangents, h):
 
 
 def differences(f, args, tangents, h):
-    """Five-point central differences of a function's real results."""
-    at = {k: flat(f(shifted(args, tangents, k * h))) for k in (-2, -1, 1, 2)}
-    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
+    """Central differences of order eight, over steps of half of ``h``, of a function's real results."""
+
+    def around(k):
+        return flat(f(shifted(args, tangents, k * h / 2))) - flat(f(shifted(args, tangents, -k * h / 2)))
+
+    return (around(1) * 4 / 5 - around(2) / 5 + around(3) * 4 / 105 - around(4) / 280) / (h / 2)
 
 
 def tolerances(args, double=2e-7):
@@ -365,3 +368,62 @@ def test_a_constant_may_be_exchanged_with_what_is_differentiated(n):
                 np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
             program = ssa(read_kernel(f, types_of([typeof(a) for a in args])).program)
             check(jet(program, tuple(j == k for j in range(3))))
+
+
+EXACT = ["kalman", "lotka_volterra", "recurrent", "lstm_of_arrays", "determinant", "gradient_descent"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_loops_whose_lengths_are_known_keep_numbers_in_tapes_of_exact_size(name):
+    """The lengths of arrays that a time loop makes are known before it, checked ones too."""
+    (case,) = (c for c in CASES if c.name == name)
+    args = arguments(case)
+    cts = random_like(original(case, args), 1)
+    text = chain.generate(case.f, (PULL,), (typeof(args), typeof(cts))).source
+    assert "_kept" in text and "_kept.shape" not in text and ", np.zeros((at" not in text
+
+
+LENGTHS_THAT_DO_NOT_FIT = """
+def main(a, x, n):
+    for k in range(n):
+        y = np.zeros(len(x))
+        for i in range(len(x)):
+            y[i] = x[i] * x[i]
+        x = np.sin(a @ y)
+    return np.sum(x)
+"""
+
+
+def test_a_length_that_is_checked_in_a_loop_is_checked_where_it_was():
+    """A loop of no turns has nothing to check; else the check raises, in both modes."""
+    a, x = np.ones((2, 3)), np.array([0.5, 0.25])
+    with function(LENGTHS_THAT_DO_NOT_FIT) as f:
+        for steps, seed in (([PUSH], (a, x, 0)), ([PULL], 1.0)):
+            text = derived(f, steps, (a, x, 0), seed)
+            assert text((a, x, 0), seed)[0] == 0.75
+            with pytest.raises(StructureError, match="different lengths meet in a @ y"):
+                text((a, x, 1), seed)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+def test_the_determinant_in_kernels_has_two_derivatives_at_any_rank(rank):
+    def kernel(a):
+        return np.linalg.det(a)
+
+    rng = np.random.default_rng(rank)
+    a = rng.integers(-3, 4, (4, rank)).astype(float) @ rng.integers(-3, 4, (rank, 4)).astype(float)
+    t, u = rng.normal(size=(2, 4, 4))
+    point, direction = ((a,), (t,)), ((u,), (0 * t,))
+    _, (first, second) = derived(kernel, [PUSH, PUSH], point, direction)(point, direction)
+
+    def coefficients(direction):
+        """Of det(a + h direction), a polynomial of degree four in h: exact from its values at five points."""
+        at = range(-2, 3)
+        values = [np.linalg.det(a + h * direction) for h in at]
+        return np.polynomial.Polynomial.fit(at, values, 4).convert().coef
+
+    slope = coefficients(u)[1]
+    mixed = coefficients(t + u)[2] - coefficients(t)[2] - coefficients(u)[2]
+    np.testing.assert_allclose([first, second], [slope, mixed], atol=1e-8)
+    _, (back,) = derived(kernel, [PULL], (a,), 1.0)((a,), 1.0)
+    np.testing.assert_allclose(np.sum(back * u), slope, atol=1e-8)

@@ -405,6 +405,19 @@ def test_the_transpose_of_a_loop_over_an_array_scatters_and_twice_transposed_it_
     np.testing.assert_array_equal(function(again)(w, a), 2 - 10 + 50)
 
 
+@pytest.mark.parametrize(("start", "stop", "step", "turns"), [(2, 3, 1, 1), (4, 1, -3, 1), (0, 2, 1, 2), (1, 1, 1, 0)])
+def test_a_loop_of_one_turn_is_its_body(start, stop, step, turns):
+    x, k, y, z, out, last = (Var(n, t) for n, t in zip("xkyzol", (FLOAT, INT, *[FLOAT] * 4), strict=True))
+    body = Builder()
+    carries = [Carry(y, x, z, out), Carry(z, const(3.0), body.mul(body.add(y, k), z), last)]
+    b = Builder()
+    b.block.append(For(k, const(start), const(stop), const(step), body.block, carries))
+    program = Program("turns", [x], b.block, [out, last])
+    found = check(ssa(program))
+    assert function(found)(0.5) == function(program)(0.5)
+    assert any(isinstance(s, For) for s in found.body) is (turns != 1)
+
+
 GOLDEN = [
     (
         lambda: str(horner()),

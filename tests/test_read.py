@@ -481,6 +481,22 @@ def half(x):
         return x[0]
 
 
+@fenced("results_of_two_kinds returns different things on different paths", "the same kinds of things")
+def results_of_two_kinds(x):
+    if x[0] > 0:
+        return x[0], (x, 1)
+    return x[1], (2.0, 1)
+
+
+@fenced("v may mean different things here", "its own name")
+def part_of_a_tuple_of_two_kinds(x):
+    t = x[0], x
+    if x[0] > 0:
+        t = x[1], 2.0
+    u, v = t
+    return u * v
+
+
 @fenced("the value of x[0] or 1.0 is not a truth value", "a if c else b")
 def choice_by_or(x):
     return x[0] or 1.0

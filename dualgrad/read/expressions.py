@@ -94,6 +94,8 @@ class Expressions(Wholes):
             return value
         if isinstance(value, Array):
             return self.load(value) if not value.axes else self.source.refuse(node, "array")
+        if isinstance(value, Unclear):
+            self.source.refuse(node, "unclear")
         thing = value.object if isinstance(value, Static) else value
         if isinstance(thing, np.ndarray):
             self.source.refuse(node, "global array")
@@ -111,10 +113,11 @@ class Expressions(Wholes):
         bound = self.env.get(node.id)
         if bound is None:
             return self.source.refuse(node, "unbound") if node.id in self.local else wrap(self.source.lookup(node))
-        if isinstance(bound.value, Unclear):
-            if bound.value.places - self.wanted:
-                self.wanted.update(bound.value.places)
+        for leaf in leaves(bound.value):
+            if isinstance(leaf, Unclear) and leaf.places - self.wanted:
+                self.wanted.update(leaf.places)
                 raise ReadAgain
+        if isinstance(bound.value, Unclear):
             self.source.refuse(node, "unclear")
         for leaf in () if bound.sure else leaves(bound.value):
             if isinstance(leaf, Var):

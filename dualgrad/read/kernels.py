@@ -14,7 +14,7 @@ from dualgrad.transforms.ssa import ssa
 from .jumps import RESULT, ends, is_none, without_jumps
 from .source import Source
 from .statements import Statements
-from .values import ArgType, Array, Read, ReadAgain, Value, as_value, is_number, leaves, mapped, wrap
+from .values import ArgType, Array, Read, ReadAgain, Unclear, Value, as_value, is_number, leaves, mapped, wrap
 
 
 def read_kernel(f: Any, argtypes: list[ArgType]) -> Read:
@@ -101,6 +101,8 @@ class Reader(Statements):
             self.source.refuse(tree, "some paths")
         value = self.value_Name(ast.copy_location(ast.Name(RESULT), valued[-1]))
         for leaf in leaves(value):
+            if isinstance(leaf, Unclear):
+                self.source.refuse(tree, "mixed")
             if not is_number(leaf) and not isinstance(leaf, Array):
                 self.source.refuse(valued[-1].value or tree, "result")
         return value

@@ -50,7 +50,11 @@ def solve(matrix: Any, right: Any) -> Any:
 
 
 def det(matrix: Any) -> Any:
-    """Elimination with full pivots down to two rows, so that it is right to second order also at rank n - 2."""
+    """Elimination with full pivots down to two rows, so that it is right to second order also at rank n - 2.
+
+    A pivot of zero leaves nothing to eliminate.  The loop goes on all the same: loops that are never left early have
+    tapes of exact size.
+    """
     a, n, d = matrix.copy(), len(matrix), 1.0
     for k in range(n - 2):
         p, q = k, k
@@ -58,15 +62,13 @@ def det(matrix: Any) -> Any:
             for j in range(k, n):
                 if abs(a[i, j]) > abs(a[p, q]):
                     p, q = i, j
-        if a[p, q] == 0:
-            return 0.0
         for j in range(n):
             a[k, j], a[p, j] = a[p, j], a[k, j]
         for i in range(n):
             a[i, k], a[i, q] = a[i, q], a[i, k]
         d *= a[k, k] if (p == k) == (q == k) else -a[k, k]
         for i in range(n):
-            if i > k:
+            if i > k and a[k, k] != 0:
                 f = a[i, k] / a[k, k]
                 for j in range(n):
                     a[i, j] -= f * a[k, j]

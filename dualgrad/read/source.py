@@ -82,6 +82,8 @@ REFUSED = {
     "recursion": "{function} calls itself | a program has no calls | write the recursion as a loop",
     "some paths": "some paths of {name} return a value and some return nothing | the result must have one structure"
     " | return a value on every path",
+    "mixed": "{name} returns different things on different paths | each place of the result has to be a number on all"
+    " paths, or an array of one rank | return the same kinds of things on every path",
     "result": "{code}: a result has to be made of numbers and whole arrays | {programs} | return numbers and arrays",
 }
 

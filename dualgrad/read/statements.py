@@ -18,7 +18,7 @@ from dualgrad.core.walk import walk
 
 from .loops import Turns, from_zero, turns
 from .meeting import Loop, Meeting, at_once
-from .values import Array, Bound, Static, Value, mapped, unified
+from .values import Array, Bound, Static, Unclear, Value, mapped, unified
 
 
 class Statements(Meeting):
@@ -100,7 +100,7 @@ class Statements(Meeting):
         made = value.source if isinstance(value, Array) else value
         if isinstance(made, Var) and made.name == "t":
             made.name = name  # a temporary gets the name that it was made for
-        if value is None or isinstance(value, (Array, Static)):
+        if value is None or isinstance(value, (Array, Static, Unclear)):
             return value
         atom = self.number(node, value)
         var = Var(name, atom.type)

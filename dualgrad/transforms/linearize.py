@@ -29,6 +29,11 @@ CHEAP = frozenset(
     """add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign
     part whole conj checked maximum minimum""".split()  # noqa: SIM905
 )
+# What the bounds of loops are made of: the ends of slices, checked lengths
+INVARIANT = frozenset(
+    """move checked length shape add sub mul neg floordiv mod maximum minimum where lt le gt ge eq ne and_ or_
+    not_""".split()  # noqa: SIM905
+)
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
 
@@ -116,6 +121,7 @@ class Unzip(Derivative):
             names = self.families[array].members if array in self.families else (array,)
             self.last_store.update(dict.fromkeys(names, k))
 
+        self.lets = {s.target: s for s in walk(program.body) if isinstance(s, Let)}
         for s in walk(program.body):
             self.refuse_unclear_names(s)
 
@@ -208,8 +214,8 @@ class Unzip(Derivative):
                 turn = forward.sub(forward.sub(count, 1), turn)
         bounds = (s.start, s.stop, s.step)
         sizes = self.level.sizes
-        if sizes is not None and all(not isinstance(a, Var) or a in self.bound_at_root for a in bounds):
-            size = self.root.length(*bounds, name="count")
+        if sizes is not None and (known := self.at_root(*bounds)) is not None:
+            size = self.root.length(*known, name="count")
             return Level((*self.level.index, turn), (*sizes, size), s, turn), lambda b: None
         base, running = self.running_number(primal)
         at = forward.add(base, turn, name="at")
@@ -218,6 +224,25 @@ class Unzip(Derivative):
             b.bind(running, b.add(base, b.length(*bounds)))
 
         return Level((at,), None, s, turn), after
+
+    def at_root(self, *atoms: Atom) -> list[Atom] | None:
+        """Numbers that are the same in every turn, worked out before the outermost loop; else None.
+
+        Where a check would fail, its number is not used: the forward program raises before.
+        """
+        found = []
+        for a in atoms:
+            if isinstance(a, Var) and a not in self.bound_at_root:
+                let = self.lets.get(a)
+                if let is None or not is_invariant(let):
+                    return None
+                checked = let.word.name == "checked"
+                known = self.at_root(*(let.args[:1] if checked else let.args))
+                if known is None:
+                    return None
+                a = known[0] if checked else self.root.emit(let.word, *known, **let.params)
+            found.append(a)
+        return found
 
     def loop_while(self, s: While, primal: Builder, linear: Builder) -> None:
         """The linear program repeats the body as often as the forward program counted."""
@@ -356,6 +381,12 @@ class Supply:
             forward.block.append(Let(tape, WORDS["grow"], (tape, level.index[0])))
         forward.store(tape, level.index, v)
         prologue.block.append(Let(v, WORDS["load"], (tape, *level.index)))
+
+
+def is_invariant(s: Let) -> bool:
+    """Whether a number is the same wherever its arguments are; a division by zero would raise before its time."""
+    divides = s.word.name in ("floordiv", "mod")
+    return s.word.name in INVARIANT and not (divides and not (isinstance(s.args[1], Const) and s.args[1].value))
 
 
 def is_cheap(s: Let) -> bool:

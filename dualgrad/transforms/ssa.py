@@ -42,6 +42,8 @@ class _Naming:
                 self.let(s, env, out)
             elif isinstance(s, If):
                 out.append(self.branch(s, env))
+            elif isinstance(s, For) and turns_once(s):
+                out += self.once(s, env)
             elif isinstance(s, (For, While)):
                 out.append(self.loop(s, env))
             else:
@@ -62,6 +64,14 @@ class _Naming:
         here = {id(s), *map(id, inside)}
         bound = dict.fromkeys(v for t in inside for v in vars_bound(t) if not is_structural(t, v))
         return [v for v in bound if v in env or v in self.results or self.reads.get(v, set()) - here]
+
+    def once(self, s: For, env: Env) -> Block:
+        """A loop of one turn is its body."""
+        env[s.var] = s.start
+        env.update({c.inner: retyped(self.value(c.init, env), c.inner.type) for c in s.carries})
+        body = self.block(s.body, env)
+        env.update({c.out: retyped(self.value(c.next, env), c.out.type) for c in s.carries})
+        return body
 
     def loop(self, s: For | While, env: Env) -> For | While:
         changed = self.changed(s, env)
@@ -103,6 +113,12 @@ class _Naming:
             joined = env[var] = Var(var.name, var.type)
             new.joins.append(Join(joined, retyped(a, var.type), retyped(b, var.type)))
         return new
+
+
+def turns_once(s: For) -> bool:
+    """Whether it is known beforehand that a loop makes exactly one turn."""
+    ends = [a.value for a in (s.start, s.stop, s.step) if isinstance(a, Const)]
+    return len(ends) == 3 and ends[2] != 0 and len(range(*ends)) == 1
 
 
 def is_structural(s: Statement, var: Var) -> bool:
