@@ -8,6 +8,7 @@ import ast
 import inspect
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -427,3 +428,42 @@ def test_the_determinant_in_kernels_has_two_derivatives_at_any_rank(rank):
     np.testing.assert_allclose([first, second], [slope, mixed], atol=1e-8)
     _, (back,) = derived(kernel, [PULL], (a,), 1.0)((a,), 1.0)
     np.testing.assert_allclose(np.sum(back * u), slope, atol=1e-8)
+
+
+USUAL_NAMES = """
+def main(p, x):
+    a = np.zeros(2)
+    b = 0.0
+    for c in range(2):
+        a[c] = math.sqrt(x[c]) * p[0]
+        b += a[c] * p[1]
+    d, e, h = b * a[0], b + 1.0, b * 2.0
+    return d * e + h
+"""
+NAMES_OF_THE_TEXT = {
+    "a": "careful", "b": "primals", "d": "tangents", "e": "series", "h": "cotangents", "c": "args0",
+    "p": "StructureError", "x": "OverlapError",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [[PUSH], [PULL], [PULL, PUSH], [PULL, JET], [Transform("grad", ((0, 1),))]])
+def test_a_kernel_may_use_the_names_that_the_text_around_it_uses(steps):
+    """Also where a NaN, of the root at zero, has the arguments handed to the careful form."""
+    other = re.sub(r"\b[abcdehpx]\b", lambda m: NAMES_OF_THE_TEXT[m[0]], USUAL_NAMES)
+    primals = ((0.5, 2.0), np.array([0.0, 0.25]))
+    pair = (primals, 1.0)
+    series = tree_map(lambda t: np.stack([t, t]), random_like(pair, 1))
+    point = {
+        ("pushforward",): (primals, random_like(primals, 1)),
+        ("pullback",): pair,
+        ("pullback", "pushforward"): (pair, random_like(pair, 2)),
+        ("pullback", "jet"): (pair, series),
+        ("grad",): primals,
+    }[tuple(step.name for step in steps)]
+    with np.errstate(all="ignore"):
+        with function(USUAL_NAMES) as f:
+            wanted = derived(f, steps, *point)(*point)
+        with function(other) as f:
+            found = derived(f, steps, *point)(*point)
+    for a, b in zip(leaves(found), leaves(wanted), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,8 +17,10 @@ from .program import Atom, Block, Const, For, If, Let, Program, Statement, Store
 from .walk import atoms_read, walk
 
 _LONGEST_FOLD = 100
-# Names that the words' texts use.
-RESERVED = frozenset(["np", "math", "special", "user", "range", "len", "abs", "float", "int", "bool", "complex"])
+# Names that the words' texts use, and the text around them.
+RESERVED = frozenset(
+    """np math special user range len abs float int bool complex careful StructureError OverlapError""".split()  # noqa: SIM905
+)
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
 
 
@@ -35,13 +37,18 @@ def to_text(program: Program) -> str:
     return _Printer(program, fold=False).definition(typed=True)
 
 
-def to_source(program: Program, header: str | None = None, returns: str | None = None) -> str:
+def to_source(
+    program: Program, header: str | None = None, returns: str | None = None, taken: Iterable[str] = ()
+) -> str:
     """Python source of the program as one function.
 
     ``header`` replaces the ``def`` line's text after the name and may unpack arguments on
-    further lines; ``{name}`` fields in it and in ``returns`` are not interpreted.
+    further lines; ``{name}`` fields in it and in ``returns`` are not interpreted.  No variable
+    gets a name that is ``taken``.
     """
-    return _Printer(program, fold=True).definition(header=header, returns=returns)
+    printer = _Printer(program, fold=True)
+    printer.taken.update(taken)
+    return printer.definition(header=header, returns=returns)
 
 
 class _Printer:
