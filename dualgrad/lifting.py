@@ -70,8 +70,10 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
     if not _ON.get():
         return f
     if type(f) is types.FunctionType:
-        return _lift_function(f)
+        return _of_scipy(f) if (f.__module__ or "").startswith("scipy.") else _lift_function(f)
     if isinstance(f, types.MethodType):
+        if _is_distribution(type(f.__self__)):
+            return getattr(_of_scipy(f.__self__), f.__name__)
         return types.MethodType(lift(f.__func__), f.__self__)
     if isinstance(f, functools.partial):
         return functools.partial(lift(f.func), *f.args, **f.keywords)

@@ -146,7 +146,8 @@ def test_argnums(make):
     for twice in ((0, 0), (0, -2)):
         assert "names an argument twice" in message(dg.ArgumentError, lambda t=twice: make(f, t)(1.0, 2.0))
     assert "argnums is empty" in message(dg.ArgumentError, lambda: make(f, ())(1.0, 2.0))
-    assert "argument 0 is str, with no float in it" in message(dg.ArgumentError, lambda: make(f)("x", 2.0))
+    text = message(dg.ArgumentError, lambda: make(f)("x", 2.0))
+    assert "argument 0 is str: no float, and no plain array of floats" in text
     text = message(dg.ArgumentError, lambda: make(f)(x=1.0, y=2.0))
     assert "called with 0 positional arguments" in text and "by position" in text
 
@@ -200,3 +201,18 @@ def test_where_is_the_users_line():
     with pytest.raises(dg.DualgradError) as info:
         dg.grad(lambda x: np.sum(np.frompyfunc(abs, 1, 1)(x)))(X)
     assert info.value.where.endswith("in <lambda>") and "test_errors.py:" in info.value.where
+
+
+def test_arrays_that_are_not_plain_arrays_of_floats_are_named():
+    masked, objects = np.ma.array([1.0]), np.array([1.0], object)
+    for x, name in [(masked, "MaskedArray of dtype float64"), (objects, "ndarray of dtype object")]:
+        text = message(dg.ArgumentError, lambda x=x: dg.grad(np.sum)(x))
+        assert f"argument 0 is {name}: no float" in text and "np.asarray(x, float)" in text
+
+
+def test_functions_of_scipy_that_cannot_see_numbers_are_named():
+    from scipy import integrate
+
+    text = message(dg.LostDerivativeError, lambda: dg.grad(lambda x: integrate.trapezoid(x))(np.ones(3)))
+    assert "SciPy's trapezoid, called with a number" in text and "test_errors.py" in text
+    assert "dg.custom_jvp" in text and "dg.implicit_root" in text

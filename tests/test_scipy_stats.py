@@ -1,5 +1,7 @@
 """`dualgrad.scipy.special` and `dualgrad.scipy.stats`: values are SciPy's, derivatives those of differences."""
 
+import functools
+
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -136,6 +138,20 @@ def test_in_lifted_functions_scipys_names_mean_these():
     np.testing.assert_allclose(dg.grad(lambda x: special.logsumexp(x))(x), special.softmax(x))
     assert dg.grad(lambda x: special.polygamma(1, x))(1.5) == special.polygamma(2, 1.5)
     assert dg.grad(lambda x: special.erf(x))(0.0) == pytest.approx(2 / np.sqrt(np.pi))
+
+
+def test_frozen_distributions_of_numbers():
+    f = lambda m: stats.norm(m, scale=m**2).logpdf(POINTS).sum() + stats.gamma(2.0, scale=m).pdf(0.4)  # noqa: E731
+    assert dg.grad(f)(1.3) == pytest.approx(slope(f, 1.3), rel=1e-8)
+    assert dg.grad(lambda x: stats.norm(0.5).logpdf(x))(2.0) == -1.5
+    assert dg.grad(lambda x: x * stats.norm(0.5).mean())(2.0) == 0.5
+
+
+def test_functions_of_scipy_themselves():
+    x = np.array([0.3, -0.2])
+    np.testing.assert_array_equal(dg.jacobian(special.softmax)(x), dg.jacobian(lambda x: special.softmax(x))(x))
+    assert dg.grad(functools.partial(special.logsumexp, b=2.0))(x) == pytest.approx(special.softmax(x))
+    assert dg.grad(stats.norm.logpdf)(2.0) == -2.0
 
 
 def test_functions_of_special_by_their_names():

@@ -112,12 +112,19 @@ def _no_argument(verb: str, argnums: Any, positions: list[int], chosen: list[Any
             f"{verb}: argnums={argnums} names an argument twice",
             why="there is one derivative for each argument",
         )
-    kinds = " and ".join(f"argument {n} is {type(a).__name__}" for n, a in zip(positions, chosen))
+    kinds = " and ".join(f"argument {n} is {_kind(a)}" for n, a in zip(positions, chosen))
     return ArgumentError(
         f"{verb}: no argument to differentiate by",
-        why=f"{kinds}, with no float in it" if kinds else "argnums is empty, or the function has no argument",
-        hint="pass floats or arrays of floats, or choose other arguments with argnums=",
+        why=f"{kinds}: no float, and no plain array of floats"
+        if kinds
+        else "argnums is empty, or the function has no argument",
+        hint="pass floats or arrays of floats (np.asarray(x, float)), or choose other arguments with argnums=",
     )
+
+
+def _kind(a: Any) -> str:
+    name = type(a).__name__
+    return f"{name} of dtype {a.dtype}" if isinstance(a, np.ndarray) else name
 
 
 def is_differentiable(leaf: Any) -> bool:

@@ -84,14 +84,28 @@ class ProgramError(DualgradError, ValueError):
 
 
 def user_line() -> str:
-    """``file:line`` of the innermost frame outside dualgrad, NumPy, numba and generated code."""
+    """``file:line`` of the innermost frame outside dualgrad, NumPy, SciPy, numba and generated code."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba"))
+        library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba", "scipy"))
         library |= name.startswith(_STDLIB) and "site-packages" not in name
         library |= name.startswith((_HERE, "<dualgrad", "<frozen", "<__array"))
         if not library and "__dualgrad_generated__" not in frame.f_globals:
             return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
+
+
+OF_SCIPY = (
+    "import SciPy outside of the function: there the functions that dg.scipy has work under SciPy's own names; "
+    "give others a rule with dg.custom_jvp, and solvers dg.implicit_root"
+)
+
+
+def scipy_function(frame: FrameType | None) -> str:
+    """The function of SciPy that the user called, if this frame is inside of one."""
+    name = ""
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("scipy."):
+        name, frame = frame.f_code.co_name, frame.f_back
+    return name

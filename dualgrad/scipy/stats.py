@@ -80,6 +80,9 @@ class Distribution:
 
         return call
 
+    def __call__(self, *args: Any, **options: Any) -> Frozen:
+        return Frozen(self, args, options)
+
     def evaluate(self, method: str, x: Any, *args: Any, **options: Any) -> Any:
         """A function of numbers."""
         if self._find(method) is None:
@@ -131,6 +134,17 @@ class Distribution:
             return chosen(small, np.log(chosen(small, value, 1.0)), np.log1p(-chosen(small, 0.0, rest)))
 
         return logarithm
+
+
+class Frozen:
+    """A distribution with its parameters."""
+
+    def __init__(self, distribution: Distribution, args: tuple[Any, ...], options: dict[str, Any]):
+        self.distribution, self.args, self.options = distribution, args, options
+
+    def __getattr__(self, method: str) -> Any:
+        function = getattr(self.distribution, method)
+        return lambda *x, **options: function(*x, *self.args, **self.options, **options)
 
 
 POSITIVE, UNIT = (0.0, np.inf), (0.0, 1.0)
