@@ -220,7 +220,12 @@ def _complex(*parts: Any) -> Any:
     return parts[0] + 0j if len(parts) == 1 else parts[0] + 1j * parts[1]
 
 
-BUILTINS: dict[str, Any] = {"float": _float, "int": _int, "complex": _complex}
+def _isinstance(x: Any, kinds: Any) -> bool:
+    """A number is what its value is: an array, or a float."""
+    return isinstance(x, kinds) or isinstance(x, Number) and isinstance(plain(x), kinds)
+
+
+BUILTINS: dict[str, Any] = {"float": _float, "int": _int, "complex": _complex, "isinstance": _isinstance}
 
 
 def _creation(function: Callable[..., Any]) -> Callable[..., Any]:

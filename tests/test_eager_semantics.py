@@ -335,3 +335,25 @@ def test_structural_zeros_pass_through_views_in_both_sweeps():
     np.testing.assert_allclose(dg.jacrev(dg.jacfwd(f))(x), reference)
     np.testing.assert_allclose(dg.jacrev(dg.jacrev(f))(x), reference)
     assert np.any(reference)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda y: y[1, ...], lambda y: y[1:2].reshape(()), lambda y: np.squeeze(y[1:2]), lambda y: y[1:][0, ...],
+    ],
+)  # fmt: skip
+def test_arrays_of_no_axes_are_views(look):
+    def f(x):
+        y = x * 2
+        w = look(y)
+        w[...] = x[0] ** 2
+        y[1] += x[2]
+        return y * w
+
+    x, v = np.array([0.31, 0.72, 1.53]), np.array([0.3, -0.4, 0.5])
+    out, dot = dg.jvp(f, (x,), (v,))
+    assert np.array_equal(out, f(x)) and np.allclose(dg.jacrev(f)(x) @ v, dot)
+    out, series = dg.jet(f, (x,), ([v, 0 * v],))
+    assert np.array_equal(out, f(x)) and np.allclose(series[0], dot)
+    assert np.allclose(2 * series[1], dg.jvp(lambda x: dg.jvp(f, (x,), (v,))[1], (x,), (v,))[1])

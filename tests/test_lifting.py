@@ -245,3 +245,23 @@ def test_numbers_that_numpys_functions_overlook_are_seen():
 
 def test_a_default_value_of_a_parameter_is_lifted_too():
     assert dg.grad(lambda t, sin=math.sin, make=np.zeros: sin(t) + make(1)[0])(0.5) == np.cos(0.5)
+
+
+def test_a_number_is_an_instance_of_what_its_value_is():
+    def f(x):
+        if not isinstance(np.zeros(3), np.ndarray):
+            raise AssertionError("a buffer is an array")
+        return np.sum(x**2) if isinstance(x, np.ndarray) else x**3 if isinstance(x, (float, str)) else 0 * x
+
+    for n in (1, 2):
+        assert dg.derivative(f, n)(2.0) == 12.0
+    assert dg.grad(f)(np.array([1.0, 2.0])).tolist() == [2.0, 4.0]
+    assert dg.jet(f, (2.0,), ([1.0, 0.0],))[1].tolist() == [12.0, 6.0]
+    assert not dg.jvp(lambda x: isinstance(x, int), (2.0,), (1.0,))[0]
+
+
+def test_arrays_of_objects_lose_no_derivative():
+    listed = lambda x: np.array([x[0], x[1]], dtype=object)  # noqa: E731
+    for f in (listed, lambda x: x.astype(object), lambda x: np.asarray(x, object)):
+        with pytest.raises(dg.LostDerivativeError, match="leave dtype=object out"):
+            dg.grad(lambda x, f=f: np.sum(f(x) ** 2))(np.array([1.0, 2.0]))

@@ -97,15 +97,17 @@ def user_line() -> str:
     return ""
 
 
-OF_SCIPY = (
-    "import SciPy outside of the function: there the functions that dg.scipy has work under SciPy's own names; "
-    "give others a rule with dg.custom_jvp, and solvers dg.implicit_root"
-)
-
-
-def scipy_function(frame: FrameType | None) -> str:
-    """The function of SciPy that the user called, if this frame is inside of one."""
+def array_made(frame: FrameType | None) -> tuple[str, str]:
+    """What asked for a plain array in this frame, and what to do instead: the user, or a function of SciPy."""
     name = ""
     while frame is not None and str(frame.f_globals.get("__name__")).startswith("scipy."):
         name, frame = frame.f_code.co_name, frame.f_back
-    return name
+    if name:
+        return f"SciPy's {name}, called with a number", (
+            "import SciPy outside of the function: there the functions that dg.scipy has work under SciPy's own names; "
+            "give others a rule with dg.custom_jvp, and solvers dg.implicit_root"
+        )
+    return "a plain array made from, or written with, a number", (
+        "make the buffer with np.zeros_like(x) or np.zeros(n) inside the function that is differentiated, "
+        "build arrays of numbers with np.stack or np.concatenate"
+    )

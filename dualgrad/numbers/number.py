@@ -38,7 +38,7 @@ import dualgrad.rules  # noqa: F401  (fills the table)
 from dualgrad.backends import arrays
 from dualgrad.backends.arrays import is_basic
 from dualgrad.backends.steps import NAMES
-from dualgrad.core.errors import OF_SCIPY, EscapedNumberError, LostDerivativeError, UnsupportedError, scipy_function
+from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError, array_made
 from dualgrad.core.program import Type
 from dualgrad.core.words import WORDS, Word
 
@@ -244,11 +244,7 @@ class Number:
         caller = sys._getframe(1)  # a sparse matrix asks before it lets us multiply: nothing it could use
         if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse"):
             return np.array(None)
-        if asked := scipy_function(caller):
-            raise lost(self, f"SciPy's {asked}, called with a number", OF_SCIPY)
-        raise lost(self, "a plain array made from, or written with, a number",
-                   "make the buffer with np.zeros_like(x) or np.zeros(n) inside the function that is differentiated, "
-                   "build arrays of numbers with np.stack or np.concatenate")  # fmt: skip
+        raise lost(self, *array_made(caller))
 
     def item(self, *args: Any) -> Any:
         raise lost(self, "x.item()", "use the number itself, x[i] or x[()]")

@@ -10,7 +10,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
-from ..number import apply_linear, plain
+from ..number import apply_linear, lost, plain
 from .complex import real, whole
 from .table import DISCRETE, FUNCTIONS, METHODS, OF_VALUE, of_value
 
@@ -18,6 +18,8 @@ from .table import DISCRETE, FUNCTIONS, METHODS, OF_VALUE, of_value
 def astype(x: Any, dtype: Any, **options: Any) -> Any:
     """Floats of another precision, or complex; integers and booleans are values without derivative."""
     dtype = np.dtype(dtype)
+    if dtype.kind == "O" and x._level.depth:
+        raise lost(x, "an array of objects made from a number", "leave dtype=object out: arrays of numbers need it not")
     if dtype.kind not in "fc":
         return plain(x).astype(dtype)
     if dtype.kind == "c" and x.dtype.kind != "c":
