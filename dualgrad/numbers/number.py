@@ -247,7 +247,7 @@ class Number:
         raise lost(self, *array_made(caller))
 
     def item(self, *args: Any) -> Any:
-        raise lost(self, "x.item()", "use the number itself, x[i] or x[()]")
+        raise lost(self, "x.item()", "index the number: x[i]")
 
     def tolist(self) -> Any:
         return [v.tolist() if v.ndim else v for v in self] if self.ndim else self
