@@ -209,14 +209,14 @@ class Ruled(Function):
         if self.custom.rule is not None or self.custom.bwd is None:
             return self._rule(given, dots)
         outs, form, rest = self._backward(given)
-        return outs, self._transposed(given, outs, rest.pull).push(dots), form
+        return outs, self._transposed(outs, rest.pull).push(dots), form
 
     def rest(self, given: Given) -> tuple[list[Any], Any, Rest]:
         forward = given.level.careful  # a dual asks for it, with masked tangents
         if self.custom.bwd is None or forward and self.custom.rule is not None:
             return self._recorded(given)
         outs, form, rest = self._backward(given)
-        return outs, form, self._transposed(given, outs, rest.pull) if forward else rest
+        return outs, form, self._transposed(outs, rest.pull) if forward else rest
 
     def series(self, given: Given, coeffs: list[Any]) -> tuple[list[Any], Any]:
         return raised(self, given, coeffs, (self.custom, *self.nondiff))
@@ -270,9 +270,9 @@ class Ruled(Function):
                 )
             return given.among(fitted(tuple(found), given.structure, contents, label))
 
-        return outs, form, Rest(lambda dots: self._transposed(given, outs, pull).push(dots), pull)
+        return outs, form, Rest(lambda dots: self._transposed(outs, pull).push(dots), pull)
 
-    def _transposed(self, given: Given, outs: list[Any], pull: Callable[..., Any]) -> Rest:
+    def _transposed(self, outs: list[Any], pull: Callable[..., Any]) -> Rest:
         """The pushforward that a pullback implies."""
         name, why = f"bwd of {self.name}", "forward mode transposes what bwd does to the cotangent"
         hint = f"give {self.name}.defjvp(rule) too"

@@ -102,7 +102,7 @@ def elementary(
             if any(active):
                 _build(word, active)
         if check:
-            _check_values(word, f, [*map(_interval, intervals)], derivatives)
+            _check_values(word, [*map(_interval, intervals)], derivatives)
     except BaseException:
         WORDS.pop(name)
         if old[0] is not None:
@@ -241,8 +241,8 @@ def _interval(domain: Interval) -> tuple[float, float]:
     )
 
 
-def _check_values(word: Word, f: Callable[..., Any], intervals: list[tuple[float, float]], texts: Any) -> None:
-    """Compare each derivative with central differences of ``f`` inside the domain."""
+def _check_values(word: Word, intervals: list[tuple[float, float]], texts: Any) -> None:
+    """Compare each derivative with central differences of the word inside the domain."""
     if len(intervals) != len(word.rule.args):
         raise ArgumentError(f"elementary: {word.name}: {len(intervals)} domains for {len(word.rule.args)} arguments")
     places = np.array([0.11, 0.37, 0.62, 0.93])

@@ -61,7 +61,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten((args, kwargs))
         leaves = [*map(content, leaves)]
-        axes = _axes(in_axes, args, kwargs, structure)
+        axes = _axes(in_axes, args, structure)
         size = _size(leaves, axes, [p[3:] for p in paths(structure)])
         results: list[list[Any]] = []
         form = None
@@ -82,7 +82,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     return batched
 
 
-def _axes(in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any) -> list[int | None]:
+def _axes(in_axes: Any, args: tuple[Any, ...], structure: Any) -> list[int | None]:
     """The axis of each leaf of ``(args, kwargs)``."""
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)

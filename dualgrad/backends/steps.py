@@ -155,7 +155,7 @@ def linear_step(pattern: Pattern) -> Step:
     return Step(
         run(_forward(one, residuals, shapes), "forward"),
         run(to_source(push, header([v.name for v in push.params], *lift_lines(one))), "push"),
-        run(to_source(pull, returns=_reduced(one, pull)), "pull"),
+        run(to_source(pull, returns=_reduced(one)), "pull"),
         linear,
         pattern.word.name,
         not {one.let.target, *one.sources}.intersection(residuals),
@@ -171,7 +171,7 @@ def _forward(one: OneWord, residuals: list[Var], shapes: list[Var]) -> str:
     return body.replace("return ", "y = ", 1) + f"    return y, {', '.join(values)}\n"
 
 
-def _reduced(one: OneWord, pull: Program) -> str:
+def _reduced(one: OneWord) -> str:
     """The pull's return line: a tuple, each cotangent summed back to its argument's shape where asked."""
     lead = int(one.lifted)
     parts = [

@@ -105,7 +105,7 @@ def contiguous(r: Any, node: ast.Call) -> Array:
     given = array(r, arguments(r, node, "a")["a"])
     new = r.fresh(given)
     if given.is_memory:
-        r.guard(node, new.source, given.source)
+        r.guard(new.source, given.source)
     return new
 
 
@@ -149,7 +149,7 @@ def raveled(r: Any, node: ast.AST, given: Array, copies: bool = False) -> Array:
     rows = r.spread(node, new, shape) if len(shape) > 1 else new
     r.loops(shape, lambda k: r.put(rows, k, r.entry(given, k)))
     if not copies and given.is_memory:
-        r.guard(node, new.source, given.source)
+        r.guard(new.source, given.source)
     return new
 
 

@@ -244,7 +244,7 @@ class Meeting(Expressions):
         """Stores by which a path fills a buffer."""
         self.own_stores.update({id(s): s for s in walk(list(block)) if isinstance(s, Store) and s.array is array})
 
-    def guard(self, node: ast.AST, copy: Any, base: Any) -> None:
+    def guard(self, copy: Any, base: Any) -> None:
         """NumPy's ``copy`` may be a view of ``base``: neither may be written from here on."""
         self.guards[copy] = (copy, base)
         self.note_stores(self.b.block, copy)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dualgrad.core.build import Builder, is_const
-from dualgrad.core.program import BOOL, INT, Atom, Const, For, Statement, Var, const
+from dualgrad.core.program import INT, Atom, Const, For, Statement, Var, const
 from dualgrad.core.words import WORDS
 
 from .source import Source
@@ -264,8 +264,3 @@ class Views:
         if isinstance(size, Const) and isinstance(n, Const):
             self.source.refuse(node, "lengths", a=size.value, b=n.value)
         return self.checked(m, self.b.eq(size, n), f"{self.source.name}: a reshape does not fit")
-
-
-def is_index(value: Value) -> bool:
-    """Whether a value can be an index."""
-    return is_number(value) and value.type != BOOL and "int" in value.type.dtype

@@ -183,7 +183,7 @@ class Derivative:
     def let(self, s: Let, linear: Builder) -> None:
         name, target = s.word.name, s.target
         if name == "full":
-            self.dots[target] = self.zeros(target, self.shape_of(s, linear), linear)
+            self.dots[target] = self.zeros(target, self.shape_of(s), linear)
         elif name in ("copy", "grow"):
             self.copy(s, linear)
         elif name == "load":
@@ -195,7 +195,7 @@ class Derivative:
             if any(d is not None for d in dots):
                 self.dots[target] = dots
 
-    def shape_of(self, s: Let, linear: Builder) -> list[Atom]:
+    def shape_of(self, s: Let) -> list[Atom]:
         """Shape of the tangent of a new buffer."""
         return list(s.args[1:])
 

@@ -148,7 +148,7 @@ class Unzip(Derivative):
     def is_exchanged(self, array: Var) -> bool:
         return array not in self.families or self.families[array].exchanged
 
-    def shape_of(self, s: Let, linear: Builder) -> list[Atom]:
+    def shape_of(self, s: Let) -> list[Atom]:
         """A growing buffer has one tangent, as long as it is in the end."""
         if self.is_exchanged(s.target):
             return list(s.args[1:])

@@ -46,9 +46,18 @@ changes(np.fill_diagonal, lambda y, x: np.fill_diagonal(y, x[0, 0] ** 2, wrap=Tr
 changes(np.ndarray.flat, lambda y, x: y.flat.__setitem__(3, x[0, 0] * x[1, 1]),
         lambda y, x: setattr(y, "flat", x[0] ** 2),
         lambda y, x: y.flat.__setitem__(slice(None, None, 2), x[0]),
-        lambda y, x: y.T.flat.__setitem__([1, 0], x[0, :2]))  # fmt: skip
+        lambda y, x: y.T.flat.__setitem__([1, 0], x[0, :2]),
+        lambda y, x: y.flat.__setitem__(slice(3, 3), x[0]))  # fmt: skip
+
+
+def flat_of_one_entry(x):
+    y = np.zeros(())
+    y.flat[-1] = x[0, 0] ** 2
+    return y * x
+
+
 declare(np.ndarray.flat, lambda x: x.flat[2:] ** 2, lambda x: x.flat[3] * x, lambda x: np.stack(list(x.T.flat)),
-        shape=M,
+        flat_of_one_entry, shape=M,
         without={"empty": "flat[3]"})  # fmt: skip
 changes(np.ndarray.fill, lambda y, x: y.fill(2.0), lambda y, x: y[1].fill(x[0, 0] ** 2))
 changes(np.ndarray.sort, lambda y, x: y.sort(), lambda y, x: y.sort(axis=0), lambda y, x: y[0].sort(), domain="apart")

@@ -12,7 +12,6 @@ from . import (  # noqa: F401  (each enters its functions)
     choosing,
     complex,
     contractions,
-    flat,
     fourier,
     linalg,
     methods,

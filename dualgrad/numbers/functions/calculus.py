@@ -44,7 +44,7 @@ def _slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
         raise ValueError("Shape of array too small to calculate a numerical gradient")
     if np.ndim(spacing) == 1 and len(spacing) != n:
         raise ValueError("when 1d, distances must match the length of the corresponding dimension")
-    h = _steps(spacing, n, np.ndim(f) - axis)
+    h = _steps(spacing, np.ndim(f) - axis)
 
     def piece(start: int, stop: int) -> Any:
         return f[_at(axis, slice(start, n + stop if stop <= 0 else stop))]
@@ -65,7 +65,7 @@ def _slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     return astype(slope, f.dtype) if slope.dtype != f.dtype and f.dtype.kind in "fc" else slope
 
 
-def _steps(spacing: Any, n: int, rank: int) -> Any:
+def _steps(spacing: Any, rank: int) -> Any:
     """``h(i, j)``: the distance from node i to node j (or those of slices of nodes), to be broadcast along an axis."""
     if np.ndim(spacing) == 0:
         return lambda i, j: spacing * (1 if isinstance(i, slice) else j - i)

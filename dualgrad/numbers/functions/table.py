@@ -74,7 +74,7 @@ def means(*functions: Any, method: bool | str = False) -> Callable[[F], F]:
 
 @cache
 def parameters(f: Callable[..., Any]) -> dict[str, Any]:
-    """Names and defaults of the parameters, in order; None for a builtin that does not tell."""
+    """Names and defaults of the parameters, in order; none of a builtin that does not tell."""
     try:
         return {name: p.default for name, p in inspect.signature(f).parameters.items()}
     except ValueError:

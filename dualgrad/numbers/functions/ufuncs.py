@@ -50,7 +50,8 @@ def sinc(x: Any) -> Any:
         return apply(WORDS["sinc"], x)
     y = np.pi * x
     near = abs(plain(y)) < 0.5
-    square, series, away = chosen(near, y * y, 0.0), 1.0, chosen(near, 1.0, y)
+    square, away = chosen(near, y * y, 0.0), chosen(near, 1.0, y)
+    series: Any = 1.0
     for k in range(14, 0, -2):
         series = 1.0 - square * series / (k * (k + 1))
     return chosen(near, series, np.sin(away) / away)

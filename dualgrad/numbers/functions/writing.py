@@ -29,7 +29,7 @@ def write(target: Any, index: Any, value: Any) -> None:
 def write_flat(target: Any, places: Any, values: Any, repeat: bool = True) -> None:
     """Values at places of the flattened array; too few of them are repeated, too many are cut off."""
     places = np.ravel(places)
-    if repeat and places.size:
+    if repeat:
         values = np.resize(operand(values), places.size)
     if np.shape(target):
         write(target, np.unravel_index(places, np.shape(target)), values)
