@@ -57,18 +57,15 @@ arithmetic("cast(a)", "linear", _text_of_cast, "cast(da)", a="cast(ct)", infer=_
 
 # Selection: the tangent of what was selected; ties split it equally
 
+OF_GREATER = "where(a > b, da, where(a < b, db, 0.5*(da + db)))"
+OF_SMALLER = "where(a < b, da, where(a > b, db, 0.5*(da + db)))"
+
 arithmetic(
     "where(c, a, b)", "selecting", _where_text, "where(c, da, db)", a="where(c, ct, 0)", b="where(c, 0, ct)",
     precedence=1, infer=_where_type, domain=("truth", "real", "real"),
 )  # fmt: skip
-arithmetic(
-    "maximum(a, b)", "selecting", "np.maximum({0}, {1})", "where(a > b, da, where(a < b, db, 0.5*(da + db)))",
-    ufunc=np.maximum, domain="distinct",
-)  # fmt: skip
-arithmetic(
-    "minimum(a, b)", "selecting", "np.minimum({0}, {1})", "where(a < b, da, where(a > b, db, 0.5*(da + db)))",
-    ufunc=np.minimum, domain="distinct",
-)  # fmt: skip
+arithmetic("maximum(a, b)", "selecting", "np.maximum({0}, {1})", OF_GREATER, ufunc=np.maximum, domain="distinct")
+arithmetic("minimum(a, b)", "selecting", "np.minimum({0}, {1})", OF_SMALLER, ufunc=np.minimum, domain="distinct")
 
 # Comparisons, logic and integers
 

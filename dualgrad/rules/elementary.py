@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arithmetic import OF_GREATER, OF_SMALLER
 from .declare import arithmetic, discrete, elementary, floating
 
 # Powers and roots
@@ -80,10 +81,7 @@ for _name, _factor in [("deg2rad", "0.017453292519943295"), ("rad2deg", "57.2957
                ufunc=getattr(np, _name))  # fmt: skip
 arithmetic("fmod(a, b)", "selecting", "np.fmod({0}, {1})", "da - rint((a - y)/b)*db",
            ufunc=np.fmod, domain=("real", "nonzero"))  # fmt: skip
-for _name, _tangent in [
-    ("fmax", "where(a > b, da, where(a < b, db, 0.5*(da + db)))"),
-    ("fmin", "where(a < b, da, where(a > b, db, 0.5*(da + db)))"),
-]:  # a NaN is the other argument
+for _name, _tangent in [("fmax", OF_GREATER), ("fmin", OF_SMALLER)]:  # a NaN is the other argument
     arithmetic(f"{_name}(a, b)", "selecting", f"np.{_name}({{0}}, {{1}})",
                f"where(isnan(a), db, where(isnan(b), da, {_tangent}))",
                ufunc=getattr(np, _name), domain="distinct")  # fmt: skip

@@ -1,10 +1,6 @@
 """Matrix functions: each is one line of matrix calculus, its jvp.
 
-Read ``implicit("solve_lower(a, b)", "solve_lower({0}, {1})", "lower_divide(db - da @ y, a)")
-implicit("solve_upper(a, b)", "solve_upper({0}, {1})", "upper_divide(db - da @ y, a)")
-implicit("sylvester(a, b, q)", "sylvester({0}, {1}, {2})", "sylvester_of(dq - da @ y - y @ db, a, b)")
-implicit("sqrtm(a, r)", "r", "sylvester_of(da, y, y)")  # y dy + dy y = da
-implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")`` as: with ``y = inv(a)``, the tangent of y is
+Read ``implicit("inv(a)", "np.linalg.inv({0})", "-(y @ da @ y)")`` as: with ``y = inv(a)``, the tangent of y is
 ``-y da y``.  The transpose follows by transposing that line, second derivatives by differentiating it, and the
 Taylor series by solving ``y' = -y a' y`` order by order (`dualgrad.transforms.implicit`).
 
