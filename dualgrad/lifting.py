@@ -225,7 +225,13 @@ def _isinstance(x: Any, kinds: Any) -> bool:
     return isinstance(x, kinds) or isinstance(x, Number) and isinstance(plain(x), kinds)
 
 
-BUILTINS: dict[str, Any] = {"float": _float, "int": _int, "complex": _complex, "isinstance": _isinstance}
+def _type(x: Any, *rest: Any) -> Any:
+    return type(x, *rest) if rest or not isinstance(x, Number) else type(plain(x))
+
+
+BUILTINS: dict[str, Any] = {
+    "float": _float, "int": _int, "complex": _complex, "isinstance": _isinstance, "type": _type,
+}  # fmt: skip
 
 
 def _creation(function: Callable[..., Any]) -> Callable[..., Any]:

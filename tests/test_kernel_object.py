@@ -525,3 +525,16 @@ def test_structural_zeros_of_eager_numbers_stay_so_in_kernels():
     numbers = np.array([0.0, 1.0])  # a user's zero is a number
     assert np.array_equal(dg.jvp(f, (x,), (numbers,))[1], [np.nan, 0.5], equal_nan=True)
     assert np.array_equal(dg.vjp(lambda x: f(x), x)[1](numbers)[0], [np.nan, 0.5], equal_nan=True)
+
+
+@dg.kernel
+@njit
+def recursive(x, n):
+    if n == 0:
+        return x
+    return recursive(np.sin(x), n - 1)
+
+
+def test_a_kernel_that_calls_itself_is_refused_with_the_line():
+    with pytest.raises(dg.KernelError, match=r"(?s)calls itself.*return recursive\(np.sin"):
+        dg.jvp(recursive, (1.0, 2), (1.0, 0.0))

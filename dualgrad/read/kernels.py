@@ -111,6 +111,8 @@ class Reader(Statements):
 
     def inline(self, node: ast.Call, f: Any, args: list[Value]) -> Value:
         """Read another kernel here, with the arguments in place of its parameters."""
+        recipe = getattr(f, "recipe", None)
+        f = recipe.base if recipe is not None and not recipe.chain else f  # `dg.kernel` around it changes nothing here
         if hasattr(f, "__dualgrad_program__"):
             return self.splice(node, f.__dualgrad_program__([mapped(lambda v: v.type, a) for a in args]), args)
         function = getattr(f, "py_func", f)
