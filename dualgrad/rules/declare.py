@@ -168,11 +168,12 @@ def discrete(
     precedence: int = 100,
     infer: Callable[..., Type] = promoted,
     ufunc: Any = None,
+    compiled: bool = True,
 ) -> Word:
     """A function whose derivative is zero wherever it has one."""
     name, args = _header(header)
     word = Word(name, "discrete", infer, text or _call(name, args), Rule(args), elementwise=True, precedence=precedence)
-    word.ufunc = ufunc or getattr(np, name, None)
+    word.ufunc, word.compiled = ufunc or getattr(np, name, None), compiled
     return register(word)
 
 

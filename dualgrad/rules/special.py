@@ -64,7 +64,7 @@ _row("gamma(x)", "math.gamma", dx="y*digamma(x)", domain="positive")
 _row("rgamma(x)", dx="where(x < 0.5, gamma(where(x < 0.5, 1 - x, 1))"
      "*(cos(pi*x) - digamma(where(x < 0.5, 1 - x, 1))*sin(pi*x)/pi), -y*digamma(where(x < 0.5, 1, x)))",
      domain="positive")  # by reflection, which is right at the poles of gamma too  # fmt: skip
-discrete("gammasgn(x)", _special("gammasgn"))
+discrete("gammasgn(x)", _special("gammasgn"), compiled=False)
 _row("gammaln(x)", "math.lgamma", dx="digamma(x)", domain="positive")
 _row("loggamma(x)", dx="digamma(x)", domain="positive")
 _row("digamma(x)", nth="polygamma(k, x)", domain="positive")
