@@ -251,17 +251,23 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any
     return out
 
 
-def _asarray(values: Any, dtype: Any = None, **options: Any) -> Any:
+def _asarray(values: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, **options: Any) -> Any:
     if isinstance(values, Number):
-        return values if dtype is None else values.astype(dtype)
+        return array(values, dtype, copy=copy, order=order)
+    options |= {"order": order, "copy": copy}
     return array(values, dtype) if type(values) in (list, tuple) else np.asarray(values, dtype, **options)
 
 
-def _array(values: Any, dtype: Any = None, **options: Any) -> Any:
-    if isinstance(values, Number):
-        made = array(values, **options)
-        return made if dtype is None else made.astype(dtype)
-    return array(values, dtype, **options)
+def _contiguous(function: Callable[..., Any], order: str) -> Callable[..., Any]:
+    """``np.ascontiguousarray`` or its twin: of a number without axes they make an array with one."""
+
+    @functools.wraps(function)
+    def call(a: Any, dtype: Any = None, **options: Any) -> Any:
+        if type(a) in (list, tuple) or isinstance(a, Number):
+            return np.atleast_1d(_asarray(a, dtype, order))
+        return function(a, dtype, **options)
+
+    return call
 
 
 def _arange(*args: Any, **options: Any) -> Any:
@@ -413,11 +419,13 @@ REPLACED: dict[Any, Any] = {
     **{f: _of_lists(f) for f in (*FUNCTIONS, *DISCRETE) if _takes_an_array(f)},
     **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
                                  np.empty_like, np.copy)},
-    np.full: _full, np.array: _array, np.asarray: _asarray, np.ascontiguousarray: _asarray, np.asanyarray: _asarray,
+    np.full: _full, np.array: array, np.asarray: _asarray, np.asanyarray: _asarray,
+    np.ascontiguousarray: _contiguous(np.ascontiguousarray, "C"),
+    np.asfortranarray: _contiguous(np.asfortranarray, "F"),
     np.arange: _arange, np.vectorize: _Vectorize, np.ndenumerate: _ndenumerate, np.isscalar: _isscalar,
     np.r_: _Joiner(np.r_), np.c_: _Joiner(np.c_),
     **{f: _of_stacks(f) for f in (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)},
-    np.fromiter: _fromiter, np.asfortranarray: _asarray, np.asarray_chkfinite: _checked_finite,
+    np.fromiter: _fromiter, np.asarray_chkfinite: _checked_finite,
     **{f: _refusing(f) for f in not_handed_over()},
     **{f: _overlooked(f) for f in (np.select, np.pad, np.trapezoid, np.unwrap, np.polyint, np.full_like)},
     **{f: _math(f, numeric) for f, numeric in MATH.items()},

@@ -68,6 +68,21 @@ def buffer(value: ndarray) -> Any:
     return new
 
 
+def with_memory(x: Any) -> Any:
+    """A number without axes as the array that NumPy makes of it: other names for it see what is written."""
+    if not isinstance(x, Number) or x.shape or x._is_array():
+        return x
+    room = buffer(np.zeros((), x.dtype))
+    room[...] = x
+    room._memory = None
+    return room
+
+
+def as_value(x: Any) -> Any:
+    """An array without axes as the value in it, which is what NumPy gives in many places."""
+    return x if x.shape else x[()]
+
+
 def room_for(content: Any, value: Any) -> Any:
     """Content into which ``value`` can be written: plain arrays become buffers for numbers."""
     if isinstance(value, Number) and type(content) is ndarray:

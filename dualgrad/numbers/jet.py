@@ -17,6 +17,13 @@ from .array import looked, room_for
 from .dual import content, permanent, show
 from .number import BATCHED, Level, Number, View, make, operands, settled, without_array
 
+_VIEWS = {view.__name__: view for view in BATCHED}
+
+
+def _makes_array(view: Any, x: Any, *argument: Any) -> bool:
+    """Whether NumPy makes an array, not a value, of what this view of ``x`` sees."""
+    return isinstance(view(np.empty(x.shape) if x._is_array() else np.float64(0), *argument), ndarray)
+
 
 class Jet(Number):
     """The series ``Σ coeffs[k] tᵏ`` of a value, up to an order K.
@@ -92,7 +99,9 @@ class Jet(Number):
                 arrays.broadcast_to_batched(v, whole) if on and a.shape != whole else v
                 for a, v, on in zip(args, values, active)
             ]
-        return make(Jet, level, jet_step(Pattern(word, active, literals))(*values), None)
+        found = jet_step(Pattern(word, active, literals))(*values)
+        made = found.ndim == 1 and word.name in _VIEWS and _makes_array(_VIEWS[word.name], *args)
+        return make(Jet, level, found, True if made else None)
 
     def _is_array(self) -> bool:
         return self._primal.ndim > 1 or self._linear is True
@@ -103,7 +112,7 @@ class Jet(Number):
 
     def _look(self, view: Any, argument: Any) -> tuple[Any, Any]:
         found = BATCHED[view](self._primal, argument)
-        return found, True if found.ndim == 1 and isinstance(view(np.empty(self.shape), argument), ndarray) else None
+        return found, True if found.ndim == 1 and _makes_array(view, self, argument) else None
 
     def _adopt(self, old: Any, like: Any) -> None:
         self._primal = room_for(np.zeros((like.order + 1, *old.shape), old.dtype), old)

@@ -31,7 +31,7 @@ from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
 from . import operators  # noqa: F401  (numbers have theirs before kinds of number replace some)
-from .array import buffer, looked, room_for
+from .array import looked, room_for, with_memory
 from .masked import dense
 from .masked import zeros as masked_zeros
 from .number import (
@@ -484,9 +484,7 @@ def _add_at(memory: Any, chain: tuple[View, ...], ct: Any, lead: int) -> None:
 def _own_copy(memory: Any) -> Any:
     """A copy that can be written; an element becomes an array without axes."""
     if isinstance(memory, Number) and not memory._is_array():
-        room = buffer(np.zeros((), memory.dtype))
-        room[...] = memory
-        return room
+        return with_memory(memory)
     return np.array(memory) if isinstance(memory, np.generic) else memory.copy()
 
 

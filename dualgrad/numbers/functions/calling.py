@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..array import with_memory
 from ..number import Number, plain
-from .making import array, chosen, operand, stack, with_memory
+from .making import array, chosen, operand, stack
 from .table import means, only_buffers, unsupported
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
+from ..array import as_value, with_memory
 from ..number import Number, apply_linear, plain, write_out
-from .making import chosen, operand, with_memory
+from .making import chosen, operand
 from .moving import gather
 from .table import FUNCTIONS, means
 
@@ -28,7 +29,7 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
     low, high = a_min if min is None else min, a_max if max is None else max
     x = x if low is None else np.maximum(operand(low), x)  # in this order the sign of a zero is NumPy's
     x = x if high is None else np.minimum(operand(high), x)
-    return x.copy() if low is None and high is None else x
+    return as_value(x.copy()) if low is None and high is None else x
 
 
 @means(np.select)
@@ -55,10 +56,10 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     for test, instead in tests:
         hit = test(value)
         found = chosen(hit, instead, found) if np.any(hit) else found
-    if not copy:
+    if not copy and x._is_array():
         x[...] = found
-        return x
-    return found.copy() if found is x else found
+        return as_value(x)
+    return as_value(found.copy() if found is x else found)
 
 
 def _triangle(keep: Any) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 from dualgrad.backends.arrays import is_complex, part
 from dualgrad.core.words import WORDS
 
-from ..array import wrap
+from ..array import as_value, with_memory, wrap
 from ..number import OF_COMPLEX, SIGN, Number, apply, apply_linear, plain, store, view_of
-from .table import DISCRETE, METHODS, means
+from .table import COMPOSED, DISCRETE, METHODS, UFUNCS, means
 
 
 @means(np.real)
@@ -24,7 +24,9 @@ def real(x: Any) -> Any:
 
 @means(np.imag)
 def imag(x: Any) -> Any:
-    return _part(x, "imag") if is_complex(x) else wrap(np.zeros(x.shape, x.dtype)[()])
+    if is_complex(x):
+        return _part(x, "imag")
+    return wrap(np.zeros(x.shape, x.dtype)[... if x._is_array() else ()])
 
 
 def _part(z: Any, which: str) -> Any:
@@ -70,7 +72,7 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 @means(np.real_if_close)
 def real_if_close(z: Any, tol: float = 100) -> Any:
-    return z if np.iscomplexobj(np.real_if_close(plain(z), tol)) else real(z)
+    return with_memory(z if np.iscomplexobj(np.real_if_close(plain(z), tol)) else real(z))
 
 
 def _set_part(which: str) -> Any:
@@ -87,6 +89,8 @@ def _set_part(which: str) -> Any:
     return set_part
 
 
+del UFUNCS[np.conjugate]  # of a real number it is a copy
+COMPOSED[np.conjugate] = lambda z: conj(z) if is_complex(z) else as_value(z.copy())
 OF_COMPLEX |= {
     WORDS["absolute"]: absolute,
     WORDS["arcsinh"]: lambda z: -1j * np.arcsin(1j * z),  # its row is one of real numbers

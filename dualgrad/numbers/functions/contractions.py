@@ -17,6 +17,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
+from ..array import as_value
 from ..number import apply
 from .making import strong
 from .table import means
@@ -41,7 +42,7 @@ def einsum(*operands: Any, optimize: Any = False, dtype: Any = None, order: str 
             chosen = [_pair(a, b, needed, out if not (terms or chosen) else None), *chosen]
         terms.append(chosen[0])
     x, own = _summed(*terms[0], set(out))
-    return np.transpose(x, [own.index(c) for c in out]) if own != out else x
+    return np.transpose(x, [own.index(c) for c in out]) if own != out else as_value(x)
 
 
 def _called(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:

@@ -26,7 +26,7 @@ def reduced(
         if len(rows) or ufunc.identity is None:
             raise unsupported(f"np.{ufunc.__name__}.reduce with where=", "give initial= too")
         initial = x.dtype.type(ufunc.identity) + np.zeros(rows.shape[1:], x.dtype)
-    found, first = (rows[0], 1) if initial is NONE else (initial, 0)
+    found, first = (rows[0].copy(), 1) if initial is NONE else (initial, 0)
     for k in range(first, len(rows)):
         new = ufunc(found, rows[k])
         found = new if looked_at is None else chosen(looked_at[k], new, found)

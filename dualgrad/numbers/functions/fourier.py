@@ -12,6 +12,7 @@ from dualgrad.backends.arrays import is_complex
 from dualgrad.backends.fourier import EXCHANGED, Norm, counts
 from dualgrad.core.words import WORDS
 
+from ..array import with_memory
 from ..number import apply_linear
 from .complex import conj, whole
 from .shapes import roll
@@ -96,7 +97,7 @@ def _axes(x: Any, s: Any, axes: Any, half: bool = False) -> list[tuple[int, int 
 def _each(transform: Callable[..., Any], x: Any, plan: Sequence[tuple[int, int | None]], norm: Norm | None) -> Any:
     for axis, n in plan:
         x = transform(x, n, axis, norm)
-    return x
+    return with_memory(x)
 
 
 @means(np.fft.fftn)

@@ -156,7 +156,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     if axes is not None:
         kept = [k for k in range(a.ndim) if k not in axes]
         a = np.transpose(a, [*kept, *axes])
-    rest = a.shape[np.ndim(b) :]
+    rest = a.shape[np.ndim(b) - a.ndim :]
     n = int(np.prod(rest))
     return np.reshape(solve(np.reshape(a, (n, n)), np.reshape(b, (n,))), rest)
 

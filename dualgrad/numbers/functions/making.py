@@ -10,23 +10,37 @@ import numpy as np
 from dualgrad.backends.arrays import axis_of
 from dualgrad.core.words import WORDS
 
-from ..array import buffer
-from ..number import Number, apply, plain, store
+from ..array import buffer, with_memory
+from ..number import Number, apply, current, plain, store
 from .table import FUNCTIONS, mapped, means, numbers_in, unwrapped
 from .values import astype
 
 
-def array(values: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Any:
+def array(
+    values: Any, dtype: Any = None, *, copy: Any = True, order: Any = None, ndmin: int = 0, **options: Any
+) -> Any:
     """``np.array`` of numbers, or of nested lists with numbers in them."""
     if isinstance(values, Number):
-        made = with_memory(values.copy() if copy or dtype is None else values)
+        made = with_memory(_ordered(values, order, copy))
     elif type(values) in (list, tuple) and numbers_in(values):
         made = stack([array(v) if type(v) in (list, tuple) else v for v in values])
     else:
         values = mapped(unwrapped, values) if type(values) in (list, tuple) else values
-        return buffer(np.array(values, dtype, ndmin=ndmin, **options))
+        return buffer(np.array(values, dtype, order=order or "K", ndmin=ndmin, **options))
     made = _of_dtype(made, dtype)
     return made[(None,) * (ndmin - made.ndim)] if made.ndim < ndmin else made
+
+
+def _ordered(x: Any, order: Any, copy: Any) -> Any:
+    """The number itself, or a copy if one is asked for, or if its memory does not run in the order."""
+    if order not in ("C", "F"):
+        return x.copy() if copy else x
+    flags = current(x)._ground().flags
+    if not copy and (flags.c_contiguous if order == "C" else flags.f_contiguous):
+        return x
+    if copy is False:
+        raise ValueError("Unable to avoid copy while creating an array as requested.")
+    return x.copy() if order == "C" else np.transpose(np.transpose(x).copy())
 
 
 def join(shape: tuple[int, ...], parts: Sequence[tuple[Any, Any]]) -> Any:
@@ -103,11 +117,6 @@ def _like(value: int) -> Callable[..., Any]:
 def chosen(test: Any, a: Any, b: Any) -> Any:
     """``np.where`` whose result, if it has no axes, is a value."""
     return apply(WORDS["where"], np.asarray(plain(test), bool), operand(a), operand(b))
-
-
-def with_memory(x: Any) -> Any:
-    """A number without axes as the array that NumPy makes of it: other names for it see what is written."""
-    return join((), [((), x)]) if isinstance(x, Number) and not x.shape and not x._is_array() else x
 
 
 def operand(a: Any) -> Any:

@@ -28,7 +28,7 @@ def _refused(name: str, row: Refusal) -> Any:
 def _view(x: Number, dtype: Any = None, type: Any = None) -> Any:
     """``x.view()``: the same memory; of another dtype it would be another function of the bytes."""
     if (dtype is None or isinstance(dtype, np.dtype) and dtype == x.dtype) and type is None:
-        return x[...]
+        return x[...] if x._is_array() else x
     raise unsupported("x.view(dtype)", "use x.astype(dtype), x.real, x.imag or a + 1j*b")
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..array import with_memory
 from ..number import Number, plain, write_out
-from .making import concatenate, operand, with_memory
+from .making import concatenate, operand
 from .shapes import ravel
 from .table import FUNCTIONS, METHODS, means, parameters, unsupported
 from .values import astype
@@ -70,7 +71,8 @@ class Positions:
             zero = np.zeros(1, kind if kind.kind in "fc" else float)
             found = gather(concatenate([zero, *self.parts], None), where)
         kind = getattr(first, "dtype", found.dtype)
-        return astype(found, kind) if dtype == "first" and found.dtype != kind else found
+        found = astype(found, kind) if dtype == "first" and found.dtype != kind else found
+        return with_memory(found) if isinstance(where, np.ndarray) else found
 
 
 def joined(joiner: Any, parts: tuple[Any, ...]) -> Any:
@@ -113,7 +115,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     if mode in ("constant", "empty"):
         where = positions.of(array)
         values = positions.of(options.pop("constant_values", 0))
-        return with_memory(positions.gathered(np.pad(where, pad_width, constant_values=values, **options), "first"))
+        return positions.gathered(np.pad(where, pad_width, constant_values=values, **options), "first")
     if mode in _EXTENDED and not odd:
         return positions.gathered(np.pad(positions.of(array), pad_width, mode, **options))
     if callable(mode):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array import with_memory
 from ..number import plain
 from .making import concatenate, operand, stack, strong
 from .table import means, unsupported
@@ -37,7 +38,9 @@ def polyval(p: Any, x: Any) -> Any:
         raise unsupported("np.polyval of a polynomial", "multiply and add with np.polymul and np.polyadd")
     p = p.coeffs if isinstance(p, np.poly1d) else p
     p, x = operand(p), strong(x)
-    y = x * 0 if len(p) == 0 else x * 0 + p[0]
+    if len(p) == 0:
+        return np.zeros_like(x)
+    y = x * 0 + p[0]
     for k in range(1, len(p)):
         y = y * x + p[k]
     return y
@@ -107,6 +110,8 @@ def polyder(p: Any, m: int = 1) -> Any:
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
+    if m == 0:
+        return with_memory(p)
     p, k = _coefficients(p), np.zeros(m) if k is None else np.atleast_1d(operand(k))
     constants = [k[0]] * m if len(k) == 1 and m > 1 else k
     if len(constants) < m:

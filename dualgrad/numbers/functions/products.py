@@ -11,6 +11,7 @@ import numpy as np
 from dualgrad.backends.arrays import axes_of
 from dualgrad.core.words import WORDS
 
+from ..array import as_value, with_memory
 from ..number import apply
 from .complex import conj
 from .contractions import EINSUM
@@ -44,13 +45,13 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     for i, j in zip(left, right):
         second[j] = first[i]
     out = "".join(c for c in (*first, *second) if (c in first) + (c in second) < 2)
-    return apply(EINSUM, a, b, first, "".join(second), out)
+    return with_memory(apply(EINSUM, a, b, first, "".join(second), out))
 
 
 @means(np.inner)
 def inner(a: Any, b: Any) -> Any:
     a, b = strong(a), strong(b)
-    return tensordot(a, b, ((-1,), (-1,))) if np.ndim(a) and np.ndim(b) else a * b
+    return as_value(tensordot(a, b, ((-1,), (-1,)))) if np.ndim(a) and np.ndim(b) else a * b
 
 
 @means(np.vdot)

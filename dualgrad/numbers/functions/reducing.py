@@ -129,7 +129,7 @@ def prod(
 ) -> Any:  # fmt: skip
     """Products of halves of halves."""
     rows, ones = folded(prepared(x, dtype, where, 1.0), axis)
-    found = rows
+    found = rows if len(rows) > 1 else rows.copy()
     while len(found) > 1:
         half = len(found) // 2
         pairs = found[:half] * found[half : 2 * half]

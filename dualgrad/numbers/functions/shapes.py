@@ -10,6 +10,7 @@ import numpy as np
 from dualgrad.backends.arrays import axes_of, axis_of
 from dualgrad.core.words import WORDS
 
+from ..array import with_memory
 from ..number import Number, apply_linear, current, plain, view_of
 from .making import concatenate, join, operand
 from .table import FUNCTIONS, METHODS, means
@@ -49,7 +50,8 @@ def ravel(x: Any, order: str = "C") -> Any:
     if order == "K" and not current(x)._ground().flags.forc:  # as the strides of the axes run
         memory = current(x)._ground()
         x, order = transpose(x, sorted(range(x.ndim), key=lambda k: -abs(memory.strides[k]))), "C"
-    return reshape(x, (-1,), order)
+    found = reshape(x, (-1,), order)
+    return found if current(found)._ground().flags.c_contiguous else found.copy()
 
 
 @means(np.ix_)
@@ -82,7 +84,7 @@ def matrix_transpose(x: Any) -> Any:
 def expand_dims(x: Any, axis: Any) -> Any:
     rank = x.ndim + len(axis if isinstance(axis, (tuple, list)) else (axis.__index__(),))
     new = axes_of(axis if np.ndim(axis) == 0 else tuple(axis), rank)
-    return x[tuple(None if k in new else ALL for k in range(rank))]
+    return x[(*(None if k in new else ALL for k in range(rank)), ...)]
 
 
 @means(np.squeeze, method=True)
@@ -98,7 +100,7 @@ def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
     if not isinstance(x, Number):
         return np.broadcast_to(x, shape)
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    return x if x.shape == shape else view_of(x, np.broadcast_to, shape)
+    return with_memory(x) if x.shape == shape else view_of(x, np.broadcast_to, shape)
 
 
 @means(np.broadcast_arrays)
@@ -156,7 +158,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
         head = (ALL,) * axis_of(a, x.ndim)
         s = s % x.shape[a] if x.shape[a] else 0
         x = concatenate([x[(*head, slice(-s, None))], x[(*head, slice(-s))]], a) if s else x.copy()
-    return x
+    return x if np.size(axis) else x.copy()
 
 
 @means(np.take, method=True)
@@ -167,7 +169,8 @@ def take(x: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     indices = indices.astype(np.intp) if indices.dtype == bool else indices  # of a mask too, the entries are positions
     if mode != "raise":
         indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
-    return x[(*(ALL,) * axis, indices)]
+    found = x[(*(ALL,) * axis, indices)]
+    return found if np.ndim(indices) else found.copy()
 
 
 @means(np.diagonal, method=True)
@@ -235,7 +238,7 @@ def trim_zeros(x: Any, trim: str = "fb", axis: Any = None) -> Any:
         start, stop = (int(hit[0]), int(hit[-1]) + 1) if len(hit) else (n, 0)
         part = slice(start if "f" in trim.lower() else 0, stop if "b" in trim.lower() else n)
         index.append(part if k in axes else ALL)
-    return x[tuple(index)]
+    return x[tuple(index)] if index else x
 
 
 def _sized(f: Callable[..., Any]) -> Callable[..., Any]:

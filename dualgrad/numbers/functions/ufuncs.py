@@ -9,6 +9,7 @@ import numpy as np
 
 from dualgrad.core.words import WORDS
 
+from ..array import as_value
 from ..number import apply, plain
 from .making import chosen, operand
 from .table import COMPOSED, FUNCTIONS, UFUNCS
@@ -74,7 +75,7 @@ def float_power(a: Any, b: Any) -> Any:
 
 
 COMPOSED |= {
-    np.positive: lambda x: x.copy(),
+    np.positive: lambda x: as_value(x.copy()),
     np.fabs: np.absolute,
     np.copysign: copysign,
     np.heaviside: heaviside,
