@@ -17,7 +17,7 @@ from random_kernels import load as random_kernels
 
 from dualgrad.core.check import check
 from dualgrad.core.errors import KernelError, StructureError
-from dualgrad.core.printer import _Printer
+from dualgrad.core.printer import Printer
 from dualgrad.core.program import Const, If, Let, Type, While
 from dualgrad.core.walk import walk
 from dualgrad.read import read_kernel, types_of
@@ -37,7 +37,7 @@ def flat(value):
 
 def source(program, fold=False):
     """Statement by statement: folding is for single assignment."""
-    return _Printer(program, fold).definition()
+    return Printer(program, fold).definition()
 
 
 def compiled(program, fold=False):

@@ -12,6 +12,7 @@ import numpy as np
 from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import unflatten
 from dualgrad.core.errors import StructureError
+from dualgrad.core.forms import beside, block, brief, folded, pre, table
 from dualgrad.core.program import Program
 from dualgrad.numbers.masked import seeded
 from dualgrad.numbers.number import plain
@@ -20,6 +21,8 @@ from dualgrad.numbers.recorded import push
 from .evaluate import fitting, fresh, has_nan, zeros_beside
 
 if TYPE_CHECKING:
+    from dualgrad.core.drawing import Drawing
+
     from .reverse import Recording
 
 
@@ -69,8 +72,54 @@ class _Matrix:
             self.shape, lambda v: self @ np.ravel(v), lambda v: self.T @ np.ravel(v), dtype=self.dtype
         )
 
+    def draw(self, transpose: bool = True) -> Drawing:
+        """The linear program as a picture, beside its mirror image: the transpose.
+
+        Words are boxes, variables the arrows between them.  The transpose has the same boxes and every arrow
+        reversed; where one side sums (a plus sign), the other copies (a dot).
+
+        Parameters
+        ----------
+        transpose : bool
+            Whether the transpose is drawn too.
+
+        Returns
+        -------
+        Drawing
+            Jupyter shows it; ``.save("name.svg")`` writes it; ``.svg`` is its text.
+
+        Raises
+        ------
+        StructureError
+            For a program of more than 120 words.
+
+        Examples
+        --------
+        >>> import numpy as np, dualgrad as dg
+        >>> out, lin = dg.linearize(lambda x: np.sin(x) * x[0], np.ones(3))
+        >>> lin.draw()
+        <Drawing of f beside its transpose, 6 boxes>
+        """
+        from dualgrad.core.drawing import draw
+
+        return draw(self.program, transpose)
+
     def __str__(self) -> str:
         return str(self.program)
+
+    def _repr_latex_(self) -> str | None:
+        return self.program._repr_latex_()
+
+    def _repr_html_(self) -> str:
+        """The program beside its transpose, and the constants that both name."""
+        lin: Any = self if isinstance(self, LinearMap) else self.T
+        title = f"{lin.name}: derivative at a point, a linear map of shape {lin.shape[0]} × {lin.shape[1]}"
+        both = [("linear map", pre(str(lin))), ("transpose", pre(str(lin.T)))]
+        constants = lin.program.params[: len(lin.program.params) - lin.program.linear]
+        rows = [(v.name, str(v.type), brief(c)) for v, c in zip(constants, lin.constants)]
+        rows = folded(rows, 12, lambda n: ("…", "", f"{n} more"))
+        names = table(("constant", "type", "value"), rows) if rows else ""
+        return block(title, beside(*(both if lin is self else both[::-1])), names)
 
 
 class LinearMap(_Matrix):
@@ -132,6 +181,13 @@ class LinearMap(_Matrix):
         from .linear_program import linear_program
 
         return linear_program(self.recording, self.name)
+
+    @cached_property
+    def constants(self) -> list[Any]:
+        """The values of the program's first parameters, which are known at this point."""
+        from .linear_program import constants_of
+
+        return constants_of(self.recording)
 
     def __repr__(self) -> str:
         return f"<LinearMap of {self.name}, {self.shape[0]} x {self.shape[1]}; print it to see its program>"

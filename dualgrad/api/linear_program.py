@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from dualgrad.backends.arrays import is_complex, part
 from dualgrad.core.build import Builder
-from dualgrad.core.program import Atom, Const, Program, Type, Var, const
+from dualgrad.core.program import Atom, Const, Program, Shaped, Type, Var, const
 from dualgrad.core.walk import lets
 from dualgrad.core.words import WORDS, Word
 from dualgrad.numbers.array import looked
@@ -171,7 +171,7 @@ def function_word(name: str, result: int, count: int, shape: tuple[int, ...]) ->
 
 
 def _type(value: Any) -> Type:
-    return Type(value.dtype.name, -1)
+    return Shaped(value.dtype.name, value.shape)
 
 
 def linear_program(recording: Recording, name: str) -> Program:
@@ -182,6 +182,8 @@ def linear_program(recording: Recording, name: str) -> Program:
 def transposed_program(recording: Recording, program: Program) -> Program:
     """Its transpose: constants, then one cotangent for each result."""
     block, cotangents, results = transposed(program, _shapes(recording, program))
+    for k, (ct, value) in enumerate(zip(cotangents, recording.values)):
+        ct.name, ct.type = f"y{k + 1}_bar", _type(value) if hasattr(value, "dtype") else ct.type
     constants = program.params[: len(program.params) - program.linear]
     name = program.name.removesuffix("_linear") + "_transpose"
     return tidy(ssa(Program(name, [*constants, *cotangents], block, results, len(cotangents))))

@@ -34,7 +34,7 @@ class Text(NamedTuple):
 
 def to_text(program: Program) -> str:
     """The program with types, one statement a line."""
-    return _Printer(program, fold=False).definition(typed=True)
+    return Printer(program, fold=False).definition(typed=True)
 
 
 def to_source(
@@ -46,12 +46,12 @@ def to_source(
     further lines; ``{name}`` fields in it and in ``returns`` are not interpreted.  No variable
     gets a name that is ``taken``.
     """
-    printer = _Printer(program, fold=True)
+    printer = Printer(program, fold=True)
     printer.taken.update(taken)
     return printer.definition(header=header, returns=returns)
 
 
-class _Printer:
+class Printer:
     def __init__(self, program: Program, fold: bool):
         self.program = program
         self.names: dict[Var, str] = {}
@@ -70,7 +70,10 @@ class _Printer:
         self.block(program.body)
         values = [self.atom(a).source for a in program.results]
         self.line("return " + ", ".join(values) if returns is None else returns.format(*values))
-        head = f"def {program.name}" + (header or f"({', '.join(params)}):")
+        inside = ", ".join(params)
+        if typed and len(inside) > _LONGEST_FOLD - 20:
+            inside = "\n        " + ",\n        ".join(params) + "\n    "
+        head = f"def {program.name}" + (header or f"({inside}):")
         return "\n".join([head, *self.lines]).rstrip() + "\n"
 
     # Names and expressions

@@ -43,6 +43,20 @@ class Type(NamedTuple):
         return self.dtype in ("float64", "float32", "complex128", "complex64")
 
 
+class Shaped(Type):
+    """A type known only at run time, at a point where its shape is known: for reading."""
+
+    shape: tuple[int, ...]
+
+    def __new__(cls, dtype: str, shape: tuple[int, ...]) -> Shaped:
+        new = super().__new__(cls, dtype, -1)
+        new.shape = shape
+        return new
+
+    def __str__(self) -> str:
+        return self.dtype + ("[" + ",".join(map(str, self.shape)) + "]" if self.shape else "")
+
+
 FLOAT = Type("float64")
 INT = Type("int64")
 BOOL = Type("bool")
@@ -202,3 +216,13 @@ class Program:
         from .printer import to_text
 
         return to_text(self)
+
+    def _repr_html_(self) -> str:
+        from .forms import block, pre
+
+        return block("", pre(str(self)))
+
+    def _repr_latex_(self) -> str | None:
+        from .formulas import to_latex
+
+        return to_latex(self)

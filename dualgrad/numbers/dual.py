@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from dualgrad.backends import arrays
 from dualgrad.backends.steps import Pattern, jvp_step
+from dualgrad.core import forms
 from dualgrad.core.errors import StructureError
 from dualgrad.core.words import WORDS, Word
 
@@ -18,6 +19,8 @@ from . import operators  # noqa: F401  (numbers have theirs before kinds of numb
 from .array import looked, room_for
 from .masked import zeros as masked_zeros
 from .number import BATCHED, Level, Number, View, apply, make, operands, settled, without_array
+
+LONGEST = 60  # entries that are printed one by one
 
 
 class Dual(Number):
@@ -33,8 +36,11 @@ class Dual(Number):
     Examples
     --------
     >>> import numpy as np, dualgrad as dg
-    >>> np.sin(dg.Dual(0.0, 1.0))
+    >>> y = np.sin(dg.Dual(0.0, 1.0))
+    >>> y
     Dual(0.0, tangent=1.0)
+    >>> print(y)
+    0 + 1 ε
     """
 
     __slots__ = ()
@@ -61,6 +67,18 @@ class Dual(Number):
     def __repr__(self) -> str:
         now = settled(self)
         return f"Dual({show(now._primal)}, tangent={show(now._linear)})"
+
+    def __str__(self) -> str:
+        now = settled(self)
+        return forms.dual_text(now._primal, now._linear)
+
+    def _repr_html_(self) -> str:
+        now = settled(self)
+        return forms.dual_html(now._primal, now._linear, f"Dual of shape {now.shape}")
+
+    def _repr_latex_(self) -> str:
+        now = settled(self)
+        return forms.dual_latex(now._primal, now._linear)
 
     @staticmethod
     def _interpret(level: Level, word: Word, args: Sequence[Any]) -> Any:
@@ -203,6 +221,8 @@ def show(value: Any) -> str:
     """Content as the numbers print it."""
     if isinstance(value, Number):
         return repr(value)
+    if np.size(value) > LONGEST:
+        return np.array2string(value, threshold=0, separator=", ").replace("\n", "") + f" of shape {np.shape(value)}"
     return repr(value.tolist()) if np.ndim(value) else repr(value.item() if isinstance(value, np.generic) else value)
 
 

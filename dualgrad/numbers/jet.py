@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from dualgrad.backends import arrays
 from dualgrad.backends.steps import Pattern, jet_step
+from dualgrad.core import forms
 from dualgrad.core.errors import StructureError
 from dualgrad.core.words import Word
 
@@ -39,6 +40,8 @@ class Jet(Number):
     >>> t = dg.Jet([0.0, 1.0, 0.0, 0.0])
     >>> (t * t + 1).coeffs
     array([1., 0., 1., 0.])
+    >>> print(1 / (1 - t))
+    1 + t + t² + t³ + O(t⁴)
     """
 
     __slots__ = ()  # `_linear` is True for an array without axes, whose coefficients look like those of an element
@@ -86,6 +89,16 @@ class Jet(Number):
 
     def __repr__(self) -> str:
         return f"Jet({show(settled(self)._primal)})"
+
+    def __str__(self) -> str:
+        return forms.series_text(settled(self)._primal)
+
+    def _repr_html_(self) -> str:
+        title = f"Jet of order {self.order}" + (f", shape {self.shape}" if self.shape else "")
+        return forms.series_html(settled(self)._primal, self.derivatives(), title)
+
+    def _repr_latex_(self) -> str:
+        return forms.series_latex(settled(self)._primal)
 
     @staticmethod
     def _interpret(level: Level, word: Word, args: list[Any]) -> Any:

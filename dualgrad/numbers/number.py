@@ -194,7 +194,7 @@ class Number:
         return f"{type(self).__name__}({settled(self)._primal!r})"
 
     def __format__(self, spec: str) -> str:
-        return format(plain(self), spec) if spec else repr(self)
+        return format(plain(self), spec) if spec else str(self)
 
     def __dualgrad_apply__(self, name: str, *args: Any) -> Any:
         return apply(WORDS[name], *args)
