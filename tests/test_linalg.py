@@ -277,3 +277,33 @@ def test_zero_has_norm_zero_and_so_is_the_derivative():
 
 def test_the_rank_is_a_value():
     assert dg.jvp(lambda a: a * np.linalg.matrix_rank(a), (I3,), (I3,))[1][0, 0] == 3
+
+
+OF_INFINITE = {
+    "svdvals": np.linalg.svdvals, "norm 2": lambda a: np.linalg.norm(a, 2), "norm -2": lambda a: np.linalg.norm(a, -2),
+    "nuc": lambda a: np.linalg.norm(a, "nuc"), "det": np.linalg.det, "cond": np.linalg.cond,
+    "cond 1": lambda a: np.linalg.cond(a, 1), "cond fro": lambda a: np.linalg.cond(a, "fro"),
+    "qr": lambda a: np.linalg.qr(a)[1], "eigvalsh": np.linalg.eigvalsh,
+    "stack": lambda a: np.linalg.svdvals(np.stack([np.eye(2), a]))[1],
+}  # fmt: skip
+OF_NAN = {
+    "slogdet": lambda a: np.linalg.slogdet(a)[1], "inv": np.linalg.inv, "solve": lambda a: np.linalg.solve(a, a[0]),
+    **{k: v for k, v in OF_INFINITE.items() if k in ("det", "cond 1", "cond fro", "qr")},
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name, bad", [*((name, np.inf) for name in OF_INFINITE), *((name, np.nan) for name in OF_NAN)])
+def test_of_a_matrix_that_is_not_finite_the_derivative_is_nan_in_every_mode(name, bad):
+    f = (OF_INFINITE | OF_NAN)[name]
+
+    def total(a):
+        return np.sum(f(a))
+
+    a, t = np.array([[bad, 1.0], [0.5, 2.0]]), np.array([[0.3, 0.1], [0.2, 0.4]])
+    value, slope = dg.jvp(total, (a,), (t,))
+    np.testing.assert_array_equal(value, total(a))
+    assert np.isnan(slope)
+    assert np.isnan(dg.jet(total, (a,), ([t],))[1][0])
+    read = np.tri(2, dtype=bool) | (name != "eigvalsh")
+    np.testing.assert_array_equal(np.isnan(dg.grad(total)(a)), read)

@@ -84,9 +84,17 @@ def spoiled(found: Any, bad: Any, by: Any, value: Any = None) -> Any:
     """The same numbers; the derivative of those that are ``bad`` is NaN, as far as it comes from ``by``."""
     if not np.any(bad):
         return found
-    value, at = plain(found) if value is None else value, plain(by)
-    zero = chosen(np.isfinite(at), by, at.dtype.type(0)) - chosen(np.isfinite(at), at, 0)
-    return chosen(bad, value + np.sqrt(0.0 * zero), found)  # infinity times zero
+    zero = np.power(1.0, by * np.nan) - 1.0
+    return chosen(bad, (plain(found) if value is None else value) + zero, found)
+
+
+def of_finite(found: Any, a: Any) -> Any:
+    """What was found from each of a stack of matrices; of one with infinities or NaN its derivative is NaN."""
+    if np.all(np.isfinite(plain(a))):
+        return found
+    whole = (*a.shape[:-2], *(1,) * (np.ndim(found) + 2 - a.ndim))
+    bad = ~np.reshape(np.all(np.isfinite(plain(a)), axis=(-2, -1)), whole)
+    return spoiled(found, bad, np.reshape(np.sum(parts_of(a), axis=(-2, -1)), whole))
 
 
 def negligible(w: Any) -> Any:
@@ -120,7 +128,7 @@ def dependent(a: Any, r: Any, columns: int) -> bool:
     columns = max(0, min(columns, r.shape[-2]))
     left = np.abs(np.diagonal(r, axis1=-2, axis2=-1))[..., :columns]
     length = np.max(np.abs(a), axis=-2, initial=0.0)[..., :columns]
-    return bool(np.any(left <= length * (4 * max(a.shape[-2:]) * np.finfo(length.dtype).eps)))
+    return bool(np.any((length < np.inf) & (left <= length * (4 * max(a.shape[-2:]) * np.finfo(length.dtype).eps))))
 
 
 # Systems and inverses
@@ -198,8 +206,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 def det(a: Any) -> Any:
     """Where the matrix is singular or nearly so, its small part is split off and expanded without division."""
     a = operand(a)
-    if a.shape[-1] == 0 or not _nearly_singular(plain(a)):
-        return word("det", a)
+    if not np.all(np.isfinite(plain(a))) or a.shape[-1] == 0 or not _nearly_singular(plain(a)):
+        return of_finite(word("det", a), a)
     u, s, vh = np.linalg.svd(plain(a))
     small = int(np.max(np.count_nonzero(s <= 1e-7 * s[..., :1], axis=-1)))
     sign = np.linalg.det(u) * np.linalg.det(vh)
@@ -234,7 +242,7 @@ def polynomial_det(a: Any) -> Any:
 def slogdet(a: Any) -> Any:
     a = operand(a)
     found = np.linalg.slogdet(plain(a))
-    bad = found.logabsdet == -np.inf
+    bad = ~(found.logabsdet > -np.inf)
     change = np.sum(parts_of(a), axis=(-2, -1)) if np.any(bad) else None
     if change is not None:
         a = chosen(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a)
@@ -319,7 +327,7 @@ def hermitian_parts(a: Any, w: Any, v: Any) -> tuple[Any, Any]:
     """Eigenvalues, which are real, and vectors of a Hermitian matrix, from their plain values."""
     parts = w.astype(a.dtype), v
     vectors = word("eigh_phased" if a.dtype.kind == "c" else "eigh_vectors", a, *parts)
-    return np.real(word("eigh_values", a, *parts)), vectors
+    return of_finite(np.real(word("eigh_values", a, *parts)), a), vectors
 
 
 @of_matrices(np.linalg.eig)
@@ -373,7 +381,7 @@ def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, 
     """Values, left and right vectors of a matrix with at least as many rows as columns."""
     m, n = a.shape[-2:]
     parts = u[..., :n], s.astype(a.dtype), v
-    values = np.real(word("svd_values", a, *parts))
+    values = of_finite(np.real(word("svd_values", a, *parts)), a)
     if not vectors:
         return alone(values, singular=True), None, None
     short = word("svd_short", a, *parts)

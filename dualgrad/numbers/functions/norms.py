@@ -84,17 +84,17 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 @means(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    if p in (None, 2, -2):
-        s = svdvals(x)
-        if p == -2:
-            return s[..., -1] / s[..., 0]
-        return spoiled(s[..., 0] / s[..., -1], plain(s)[..., -1] <= negligible(s)[..., 0], s[..., 0])
     value = np.linalg.cond(plain(x), p)
     bad = ~np.isfinite(value)
-    if not np.any(bad):
+    if np.any(bad):
+        regular = chosen(bad[..., None, None], np.eye(*x.shape[-2:], dtype=x.dtype), x)
+        return spoiled(cond(regular, p), bad, np.sum(parts_of(x), (-2, -1)), value)
+    if p not in (None, 2, -2):
         return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
-    regular = chosen(bad[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
-    return spoiled(cond(regular, p), bad, np.sum(parts_of(x), (-2, -1)), value)
+    s = svdvals(x)
+    if p == -2:
+        return s[..., -1] / s[..., 0]
+    return spoiled(s[..., 0] / s[..., -1], plain(s)[..., -1] <= negligible(s)[..., 0], s[..., 0])
 
 
 @means(np.linalg.matrix_power)
