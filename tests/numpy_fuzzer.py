@@ -105,7 +105,7 @@ MATRICES = [
     "np.angle({a} + 3 + 1j * {b})",
 ]  # fmt: skip
 RARE = [
-    "np.unique({a})", "np.partition({a}, 1)", "np.bincount([0, 1, 1], {a})", "np.polyfit(np.arange(len({a})), {a}, 1)",
+    "np.unique({a})", "np.partition({a}, 1)", "np.bincount([0, 1, 1], {a})", "np.polyfit(np.arange(len({a})), {a}, 1) + 0.37",
     "np.meshgrid({a}, {b})[0]", "np.array_split({a}, 2)[0]", "np.insert({a}, 1, {r})", "np.resize({a}, (2, 2))",
     "np.choose(({a} > 0).astype(int), [{a}, {b}])", "np.linspace({a}, {b}, 3)", "np.corrcoef({a} + 1)",
     "np.cov({a}, {b})", "np.percentile({a}, 40, {k})", "np.nanmean({a}, {k})", "np.logaddexp.reduce({a}, {k})",
@@ -143,8 +143,8 @@ RAW_REST = [
     "np.sum({a}, {k})", "np.max({a}, {k})", "np.min({a})", "np.prod({a}, {k})", "np.mean({a})", "{a}[0]", "{a}[::-1]",
     "{a}[1:]", "{a}[[0, 1, 0]]", "{a}[{a} > 0]", "np.concatenate([{a}, {b}])", "{a}.T", "{a} @ {b}",
     "np.einsum('i,i->i', {a}, {b})", "np.cumsum({a}, {k})", "np.linalg.norm({a})", "np.sort({a})",
-    "np.outer({a}, {b})", "np.dot({a}, {b})", "np.diff({a})", "np.convolve({a}, {b})", "np.std({a})", "np.nansum({a})",
-    "np.median({a})", "np.cumprod({a}, {k})",
+    "np.outer({a}, {b})", "np.dot(np.ravel({a}), np.ravel({b}))", "np.diff({a})", "np.convolve({a}, {b})", "np.std({a})", "np.nansum({a})",
+    "np.median({a}) + 0.0", "np.cumprod({a}, {k})",
 ]  # fmt: skip
 RAW_WRITES = [
     "{v} = {a}.copy()\n{v}[0] = {r}", "{v} = {a} * 1.0\n{v}[{v} > 0] = 0.5",
@@ -155,6 +155,7 @@ HARD = [(RAW, 4), (RAW_PAIRS, 4), (RAW_CHOICES, 4), (RAW_REST, 4), (RAW_WRITES, 
 HARD_VALUES = [0.0, -0.0, 0.0, 1.0, 1.0, -1.0, 0.5, 2.0, 2.0, -2.0, np.inf, -np.inf, np.nan]
 ARGUMENTS = [(), (3,), (4,), (2, 3), (3, 3), (2, 1), (2, 2, 3), (1,), (5,)]
 LARGEST, LONGEST = 30.0, 40  # values and sizes that a statement may make
+OVERFLOW = 1e300  # at hard points; what is larger counts as infinite
 
 
 @dataclass(frozen=True)
@@ -263,10 +264,11 @@ def same_at_hard_point(law: str, found: Any, wanted: Any) -> None:
     """Finite entries agree, and so do those that are not finite.
 
     Whether such an entry is infinite or NaN may depend on the order of the sums where a value with an infinite slope
-    is used twice: with slopes 1 and 0, one mode works out 1*inf + 0*inf, the other (1 + 0)*inf.
+    is used twice: with slopes 1 and 0, one mode works out 1*inf + 0*inf, the other (1 + 0)*inf.  The greatest floats
+    count as infinite: half of one and half of it are finite, its double and the half of that are not.
     """
-    finite = np.isfinite(found)
-    if np.shape(found) != np.shape(wanted) or not np.array_equal(finite, np.isfinite(wanted)):
+    finite = np.abs(found) < OVERFLOW
+    if np.shape(found) != np.shape(wanted) or not np.array_equal(finite, np.abs(wanted) < OVERFLOW):
         raise Broken(f"{law}: not finite in different places\n{found}\n{wanted}")
     same(law, np.where(finite, found, 0.0), np.where(finite, wanted, 0.0), 1e-9)
 
@@ -278,7 +280,7 @@ def limit(f: Any, x: Any, v: Any, h: float) -> Any:
 
     try:
         found = [central(h), central(h / 2)]
-    except (ValueError, IndexError):  # shapes that depend on values changed
+    except (ValueError, IndexError, AttributeError, TypeError):  # shapes that depend on values changed
         return None
     scale = max(1.0, float(np.max(np.abs(found[1]), initial=0.0)))
     return found[1] if np.allclose(*found, rtol=1e-6, atol=1e-6 * scale) else None
@@ -331,7 +333,8 @@ def check_hard(program: Program) -> None:
 def failure(program: Program, hard: bool = False) -> str | None:
     """What goes wrong, in words that begin with the law or the error's name."""
     try:
-        (check_hard if hard else check)(program)
+        with np.errstate(all="ignore"):  # rounding decides whether the variance of equal numbers is zero
+            (check_hard if hard else check)(program)
     except Broken as broken:
         return str(broken)
     except Exception as error:  # every error is a finding

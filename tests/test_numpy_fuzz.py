@@ -66,6 +66,12 @@ FOUND = [
     (np.arange(6.0).reshape(3, 2) / 7, "v1 = np.einsum('ab,cb->ac', x.ravel()[np.array([[0, 3]])], x)"),
     (np.float64(0.7), "v1 = np.logaddexp.reduce(x, -1) * x"),
     (np.ones((0, 2, 3)), "v1 = np.median(x, 2)"),
+    (np.full(4, 0.3), "v1 = np.roots(x).real.sum()"),
+    (np.arange(6.0).reshape(3, 2) / 7, "v1 = (x.T * 2).T.copy()\nw = v1.reshape(-1)[::2]\nw *= x[0, 1]"),
+    (np.float64(0.3), "v1 = np.linspace(x.astype(np.float32), np.float32(0.7), 3)"),
+    (np.float64(0.3), "v1 = np.logspace(x.astype(np.float32), np.float32(0.7), 3)"),
+    (np.float64(0.3), "v1 = np.geomspace(x.astype(np.float32), np.float32(0.7), 3)"),
+    (np.array([0.3]), "v1 = np.cov(np.zeros((0, 2)) * x, x)"),
 ]
 
 
@@ -78,6 +84,7 @@ FOUND_HARD = [
     (np.array([[2.0, 1.0], [0.0, np.inf]]), "v1 = np.cumprod(x, 1)\nv1 = v1 @ v1"),
     (np.array([0.0, 4.0]), "v1 = np.convolve(np.sqrt(x), [1.0, 2.0])"),
     (np.array([0.0, 4.0]), "v1 = np.einsum('i,j->ij', np.sqrt(x), x)"),
+    (np.array([[0.0, -0.0, np.inf], [np.inf, 1.0, np.inf]]), "v1 = np.arctan2(np.min(x), x)"),
 ]
 
 

@@ -214,8 +214,9 @@ class Number:
     def copy(self, order: str = "C") -> Any:
         """A number that shares nothing that anyone writes, and lies in C order."""
         now = settled(self)
-        ground = now._ground()
-        return snapshot(now) if isinstance(ground, ndarray) and not ground.flags.c_contiguous else alias(now)
+        root = now._memory if isinstance(now._memory, Number) else now  # whose layout a cotangent's memory does not have
+        scattered = any(isinstance(g, ndarray) and not g.flags.c_contiguous for g in (now._ground(), root._ground()))
+        return snapshot(now) if scattered else alias(now)
 
     __copy__ = copy
 

@@ -136,6 +136,8 @@ def cov(
     fweights: Any = None, aweights: Any = None, *, dtype: Any = None,
 ) -> Any:  # fmt: skip
     rows = [np.atleast_2d(v) if rowvar or np.ndim(v) < 2 else np.transpose(v) for v in (m, y) if v is not None]
+    if not len(rows[0]):  # then NumPy does not look at y
+        return np.zeros((0, 0))
     x = rows[0] if y is None else np.concatenate(rows)
     x = x.astype(np.result_type(x.dtype, np.float64) if dtype is None else dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
