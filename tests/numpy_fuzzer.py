@@ -105,7 +105,8 @@ MATRICES = [
     "np.angle({a} + 3 + 1j * {b})",
 ]  # fmt: skip
 RARE = [
-    "np.unique({a})", "np.partition({a}, 1)", "np.bincount([0, 1, 1], {a})", "np.polyfit(np.arange(len({a})), {a}, 1) + 0.37",
+    "np.unique({a})", "np.partition({a}, 1)", "np.bincount([0, 1, 1], {a})",
+    "np.polyfit(np.arange(len({a})), {a}, 1) + 0.37",
     "np.meshgrid({a}, {b})[0]", "np.array_split({a}, 2)[0]", "np.insert({a}, 1, {r})", "np.resize({a}, (2, 2))",
     "np.choose(({a} > 0).astype(int), [{a}, {b}])", "np.linspace({a}, {b}, 3)", "np.corrcoef({a} + 1)",
     "np.cov({a}, {b})", "np.percentile({a}, 40, {k})", "np.nanmean({a}, {k})", "np.logaddexp.reduce({a}, {k})",
@@ -143,7 +144,8 @@ RAW_REST = [
     "np.sum({a}, {k})", "np.max({a}, {k})", "np.min({a})", "np.prod({a}, {k})", "np.mean({a})", "{a}[0]", "{a}[::-1]",
     "{a}[1:]", "{a}[[0, 1, 0]]", "{a}[{a} > 0]", "np.concatenate([{a}, {b}])", "{a}.T", "{a} @ {b}",
     "np.einsum('i,i->i', {a}, {b})", "np.cumsum({a}, {k})", "np.linalg.norm({a})", "np.sort({a})",
-    "np.outer({a}, {b})", "np.dot(np.ravel({a}), np.ravel({b}))", "np.diff({a})", "np.convolve({a}, {b})", "np.std({a})", "np.nansum({a})",
+    "np.outer({a}, {b})", "np.dot(np.ravel({a}), np.ravel({b}))", "np.diff({a})",
+    "np.convolve({a}, {b})", "np.std({a})", "np.nansum({a})",
     "np.median({a}) + 0.0", "np.cumprod({a}, {k})",
 ]  # fmt: skip
 RAW_WRITES = [

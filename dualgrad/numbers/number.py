@@ -214,7 +214,7 @@ class Number:
     def copy(self, order: str = "C") -> Any:
         """A number that shares nothing that anyone writes, and lies in C order."""
         now = settled(self)
-        root = now._memory if isinstance(now._memory, Number) else now  # whose layout a cotangent's memory does not have
+        root = now._memory if isinstance(now._memory, Number) else now  # a cotangent's memory lies as its shape says
         scattered = any(isinstance(g, ndarray) and not g.flags.c_contiguous for g in (now._ground(), root._ground()))
         return snapshot(now) if scattered else alias(now)
 
