@@ -2,7 +2,9 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, words, large, memory, matrices, series; all by default.
+Names: eager, lstm, while, kernel, order40, import, size, words, large, memory, matrices, series; these by default.
+The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode,
+gradbench-rosenbrock, or all of them by the name gradbench; each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
 """
@@ -14,6 +16,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,9 @@ import processes
 from array_gates import ARRAY_GATES
 from differences import gradient_by_differences, hvp_by_differences, series_by_differences
 from figures import MICRO, MILLI, Rows, elementwise_error, error, inner, ratio
+from gradbench import in_jax
+from gradbench import lstm as recurrent
+from gradbench_gates import EVALS
 from report import Missing, Row, as_markdown, as_text, machine
 from timing import Race, compilations
 
@@ -46,28 +52,29 @@ def eager() -> Rows:
 
 def lstm() -> Rows:
     """Gradient and Hessian-vector product of an LSTM written as scalar loops (l = 2, b = 14, c = 1024)."""
-    arguments = problems.lstm_arguments()
-    tangents = problems.lstm_tangents(arguments)
-    rivals = peers.optional(peers.jax_lstm, arguments, tangents)
+    arguments = recurrent.point()
+    tangents = recurrent.tangents(arguments)
+    rivals = peers.optional(in_jax.lstm, *arguments, tangents[:2])
     reference = {name: function(*args) for name, (function, *args) in rivals.items()}
-    value = problems.lstm(*arguments)
-    yield Row("numba value against plain Python's, error", error(value, problems.lstm.py_func(*arguments)), limit=1e-12)
+    value = recurrent.loss(*arguments)
+    plain = recurrent.loss.py_func(*arguments)
+    yield Row("numba value against plain Python's, error", error(value, plain), limit=1e-12)
     if rivals:
         yield Row("numba value against JAX's, error", error(value, reference["JAX value"]), limit=1e-12)
 
     import dualgrad as dg
 
-    gradient = dg.grad(problems.lstm, argnums=(0, 1))
+    gradient = dg.grad(recurrent.loss, argnums=(0, 1))
     hvp = dg.pushforward(gradient)
     slopes, product = gradient(*arguments), hvp(arguments, tangents)[1]
-    _, slope, curvature = series_by_differences(problems.lstm, arguments, tangents, order=2)
+    _, slope, curvature = series_by_differences(recurrent.loss, arguments, tangents, order=2)
     yield Row("gradient against differences, error", error(inner(slopes, tangents[:2]), slope), limit=1e-9)
     yield Row("hvp against differences, error", error(inner(product, tangents[:2]), 2 * curvature), limit=1e-6)
     if rivals:
         yield Row("gradient against JAX's, error", error(slopes, reference["JAX gradient"]), limit=1e-11)
         yield Row("hvp against JAX's, error", error(product, reference["JAX hvp"][1]), limit=1e-11)
-    ours = {"value": (problems.lstm, *arguments), "gradient": (gradient, *arguments), "hvp": (hvp, arguments, tangents)}
-    race = Race(ours | rivals)
+    ours = {"gradient": (gradient, *arguments), "hvp": (hvp, arguments, tangents)}
+    race = Race({"value": (recurrent.loss, *arguments)} | ours | rivals)
     for name in race.seconds:
         yield Row(name, MILLI * race.median(name), "ms")
     yield ratio(race, "gradient", "value", limit=2)
@@ -176,13 +183,17 @@ GATES: dict[str, Callable[[], Rows]] = {
     "size": size,
     **ARRAY_GATES,
 }
+LONG: dict[str, Callable[[], Rows]] = {
+    f"gradbench-{name}": partial(processes.rows_on_one_thread, "gradbench_gates", name) for name in EVALS
+}
+NAMES = (*GATES, *LONG, "gradbench")
 
 
 def measured(names: list[str]) -> Iterator[tuple[str, Row | Missing]]:
     """The rows of the gates named; what a gate raises becomes its last row."""
     for name in names:
         try:
-            for row in GATES[name]():
+            for row in (GATES | LONG)[name]():
                 yield name, row
         except Exception as reason:  # a gate that fails must not hide the others
             yield name, Missing("stopped", f"{type(reason).__name__}: {reason}".splitlines()[0], met=False)
@@ -191,14 +202,15 @@ def measured(names: list[str]) -> Iterator[tuple[str, Row | Missing]]:
 def main() -> int:
     """Measure, print, and tell by the exit status whether every limit is met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(GATES)}")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(NAMES)}")
     parser.add_argument("--markdown", action="store_true", help="print the table of the documentation")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(GATES):
-        parser.error(f"unknown gate: {', '.join(sorted(unknown))}; there are {', '.join(GATES)}")
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"unknown gate: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    names = [name for given in options.names or GATES for name in (LONG if given == "gradbench" else (given,))]
     with tempfile.TemporaryDirectory() as cache:
         os.environ.setdefault("DUALGRAD_CACHE_DIR", cache)
-        rows = list(measured(options.names or list(GATES)))
+        rows = list(measured(names))
     print(f"{machine()}\n\n{as_markdown(rows) if options.markdown else as_text(rows)}")
     return int(any(row.met is False for _, row in rows))
 

@@ -112,58 +112,6 @@ def jax_rosenbrock(x: Array) -> dict[str, Call]:
     return {"JAX": (lambda x: np.asarray(gradient(x)), x)}
 
 
-def jax_lstm(arguments: tuple[Array, ...], tangents: tuple[Array, ...]) -> dict[str, Call]:
-    """Jitted JAX, a scan over the characters: the value, the gradient and the Hessian-vector product by parameters.
-
-    The gradient comes twice: with `scan` as it is, and with four of its steps unrolled.
-    """
-    jax = _jax()
-    main_params, extra_params, *data = (jax.numpy.asarray(array) for array in arguments)
-    point, direction = (main_params, extra_params), tuple(jax.numpy.asarray(array) for array in tangents[:2])
-
-    def loss(main_params, extra_params, unroll=1):
-        return _jax_lstm_loss(main_params, extra_params, *data, unroll)
-
-    def unrolled(main_params, extra_params):
-        return loss(main_params, extra_params, unroll=4)
-
-    def hvp(point, direction):
-        return jax.jvp(jax.grad(loss, argnums=(0, 1)), point, direction)
-
-    return {
-        "JAX value": (_waiting(jax.jit(loss)), *point),
-        "JAX gradient": (_waiting(jax.jit(jax.grad(loss, argnums=(0, 1)))), *point),
-        "JAX gradient, unrolled": (_waiting(jax.jit(jax.grad(unrolled, argnums=(0, 1)))), *point),
-        "JAX hvp": (_waiting(jax.jit(hvp)), point, direction),
-    }
-
-
-def _jax_lstm_loss(main_params: Any, extra_params: Any, state: Any, sequence: Any, unroll: int) -> Any:
-    """The loss of `problems.lstm`, its loop over bits as arrays and its loop over characters as a scan."""
-    import jax
-    import jax.numpy as jnp
-
-    in_weight, out_weight, out_bias = extra_params
-    weights = main_params[0::2].reshape(len(state) // 2, 4, -1)
-    biases = main_params[1::2].reshape(weights.shape)
-
-    def step(state, characters):
-        signal, target = characters[0] * in_weight, characters[1]
-        after = []
-        for weight, bias, hidden, cell in zip(weights, biases, state[0::2], state[1::2], strict=True):
-            gates = jnp.stack([signal, hidden, signal, hidden]) * weight + bias
-            forget, ingate, outgate = jax.nn.sigmoid(gates[:3])
-            cell = cell * forget + ingate * jnp.tanh(gates[3])
-            signal = outgate * jnp.tanh(cell)
-            after += [signal, cell]
-        prediction = signal * out_weight + out_bias
-        log_normaliser = jnp.log(jnp.sum(jnp.exp(prediction)) + 2)
-        return jnp.stack(after), jnp.sum(target * (prediction - log_normaliser))
-
-    _, scores = jax.lax.scan(step, state, (sequence[:-1], sequence[1:]), unroll=unroll)
-    return -jnp.mean(scores) / sequence.shape[1]
-
-
 def _jax() -> Any:
     """JAX in double precision."""
     import jax

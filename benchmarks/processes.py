@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 IMPORTS = """
 import sys
@@ -83,16 +86,38 @@ def derivatives_around_an_edit() -> tuple[float, float, float]:
     return first, again, edited
 
 
+ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
+ROWS = """
+import os, pickle, sys
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {{max(os.sched_getaffinity(0))}})
+from {module} import EVALS
+out = sys.stdout.buffer
+sys.stdout = sys.stderr
+pickle.dump(list(EVALS["{name}"]()), out)
+"""
+
+
+def rows_on_one_thread(module: str, name: str) -> Iterator[Any]:
+    """The rows that `EVALS[name]()` of a module yields in a process that has one processor, and peers one thread."""
+    yield from pickle.loads(_output(ROWS.format(module=module, name=name), ONE_THREAD))
+
+
 def _run(script: str, cache: str | None = None, *folders: str) -> str:
     """What a new Python process prints that runs `script`, with the benchmarks and `folders` importable."""
+    return _output(script, {} if cache is None else {"DUALGRAD_CACHE_DIR": cache}, *folders).decode()
+
+
+def _output(script: str, variables: dict[str, str], *folders: str) -> bytes:
     import dualgrad
 
     library = str(Path(dualgrad.__file__).parents[1])
     search = (*folders, str(Path(__file__).parent), library, os.environ.get("PYTHONPATH", ""))
-    variables = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONDONTWRITEBYTECODE": "1"}
-    if cache is not None:
-        variables["DUALGRAD_CACHE_DIR"] = cache
-    result = subprocess.run([sys.executable, "-c", script], env=os.environ | variables, capture_output=True, text=True)
+    variables = variables | {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run([sys.executable, "-c", script], env=os.environ | variables, capture_output=True)
     if result.returncode:
-        raise RuntimeError(result.stderr.strip().splitlines()[-1])
+        raise RuntimeError(result.stderr.decode().strip().splitlines()[-1])
     return result.stdout

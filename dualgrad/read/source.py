@@ -69,7 +69,8 @@ REFUSED = {
     "no matrix": "{code} is no product of vectors and matrices | one or two dimensions are known | write the loops",
     "dtype": "the dtype {code} is not known in a kernel | it has to be a NumPy dtype | write np.float64 or the like",
     "indices": "{code} has too many indices | the array's rank is {rank} | leave some out",
-    "unpack": "{code} is assigned what is no tuple of that length | {programs} | assign one by one, with indices",
+    "unpack": "{code} is assigned what is no tuple or array of that length | {programs}"
+    " | assign one by one, with indices",
     "attribute": "{code} is not known in a kernel | {programs}"
     " | use indices, .shape, .size, .ndim, .T and .sum() of arrays, .real and .imag",
     "operator": "the operator {kind} cannot be differentiated in a kernel | {programs} | write it in other words",

@@ -19,6 +19,7 @@ from dualgrad.core.walk import walk
 from .loops import Turns, from_zero, turns
 from .meeting import Loop, Meeting, at_once
 from .values import Array, Bound, Static, Unclear, Value, mapped, unified
+from .views import ZERO
 
 
 class Statements(Meeting):
@@ -84,12 +85,24 @@ class Statements(Meeting):
         elif isinstance(target, ast.Subscript):
             self.assign_into(target, self.place(target), value)
         elif isinstance(target, (ast.Tuple, ast.List)):
+            if isinstance(value, Array) and value.axes:
+                value = self.unpacked(target, self.settled(value), len(target.elts))
             if type(value) is not tuple or len(value) != len(target.elts):
                 self.source.refuse(target, "unpack")
             for element, part in zip(target.elts, mapped(self.stable, value), strict=True):
                 self.assign(element, part)
         else:
             self.source.fence(target)
+
+    def unpacked(self, node: ast.AST, array: Array, count: int) -> tuple[Value, ...]:
+        """The entries along the first axis of an array, which has to have that many."""
+        fits = self.b.eq(self.length(array, 0), const(count))
+        if isinstance(fits, Const) and not fits.value:
+            self.source.refuse(node, "unpack")
+        start = self.checked(ZERO, fits, f"{self.source.name}: {ast.unparse(node)} = ... needs {count} entries")
+        rest = [None] * (len(array.axes) - 1)
+        parts = [self.part(array, [self.b.add(start, const(k)), *rest]) for k in range(count)]
+        return tuple(part if part.axes else self.load(part) for part in parts)
 
     def bind(self, node: ast.AST, name: str, value: Value) -> Value:
         """What a name means after it is bound to a value: numbers are copied, arrays are not."""
