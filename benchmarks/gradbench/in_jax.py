@@ -55,9 +55,7 @@ def gmm(alpha: Any, means: Any, q: Any, lower: Any, x: Any, gamma: float, m: int
     }
 
 
-def lstm(
-    main_params: Any, extra_params: Any, state: Any, sequence: Any, direction: Any = None
-) -> dict[str, Call]:
+def lstm(main_params: Any, extra_params: Any, state: Any, sequence: Any, direction: Any = None) -> dict[str, Call]:
     """The loss, its loop over bits as arrays and its loop over characters as a scan, plain and with steps unrolled."""
     jax = jax64()
     jnp = jax.numpy
