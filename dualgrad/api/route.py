@@ -132,13 +132,13 @@ class KernelWord(Function):
         return self.derived()(*args)
 
     def pushforward(self, primals: Any, tangents: Any) -> Any:
-        return self.derived(PUSHFORWARD)(primals, tangents)
+        return self.derived(PUSHFORWARD)(primals, of_types(primals, tangents))
 
     def pullback(self, primals: Any, cotangents: Any) -> Any:
         return self.derived(PULLBACK)(primals, cotangents)
 
     def jet(self, primals: Any, series: Any) -> Any:
-        return self.derived(JET)(primals, series)
+        return self.derived(JET)(primals, of_types(primals, series))
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -160,7 +160,7 @@ class KernelRest(Rest):
             return flatten(self.word.pushforward(self.primals, given.tree([*map(content, filled)]))[1])[0]
         values, masks = zip(*map(parted, filled))
         chain = self.word.derived(*MASKED_PUSHFORWARD)
-        _, found, marks = chain(self.primals, given.tree(values), given.tree(masks))
+        _, found, marks = chain(self.primals, of_types(self.primals, given.tree(values)), given.tree(masks))
         return [*map(rejoined, flatten(found)[0], flatten(marks)[0])]
 
     def pull(self, cts: list[Any], lead: int | None = None) -> list[Any]:
@@ -180,6 +180,13 @@ class KernelRest(Rest):
         values, masks = (unflatten(self.form, part) for part in zip(*pairs))
         _, back, marks = self.word.derived(*MASKED_PULLBACK)(self.primals, values, masks)
         return given.among([*map(rejoined, flatten(back)[0], flatten(marks)[0])])
+
+
+def of_types(primals: Any, tangents: Any) -> Any:
+    """Integers have integers for tangents: with floats, the kernel would take floats for them."""
+    found, form = flatten(primals)
+    dots = zip(found, flatten(tangents)[0], strict=True)
+    return unflatten(form, [t if is_float(p) else np.zeros_like(p)[()] for p, t in dots])
 
 
 def parted(tangent: Any) -> tuple[Any, Any]:

@@ -123,5 +123,6 @@ memory(  # the array, at least twice as long (further entries zero) if it has no
 )
 # The first argument, an integer, where the second holds; the printer writes the statement that raises.
 discrete("checked(a, ok)", "{0}", infer=like_first)
+discrete("unsigned(i)", "np.uintp({0})", infer=lambda types, params: Type("uint64"))  # of what is not negative
 discrete("shape(array)", "{0}.shape[{axis}]", infer=lambda types, params: INT)
 discrete("length(start, stop, step)", "len(range({0}, {1}, {2}))", infer=lambda types, params: INT)
