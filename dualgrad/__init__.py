@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .lifting import lifting
+    from .numbers.compiled import as_duals, seed, zeros
     from .numbers.dual import Dual
     from .numbers.jet import Jet
 
@@ -62,6 +63,7 @@ _PLACES = {
     "api.evaluate": "stop_gradient",
     "api.route": "kernel source",
     "lifting": "lifting",
+    "numbers.compiled": "as_duals seed zeros",
     "numbers.dual": "Dual",
     "numbers.jet": "Jet",
 }
@@ -70,16 +72,19 @@ _HOME = {name: place for place, names in _PLACES.items() for name in names.split
 __all__ = [  # noqa: F822
     "ArgumentError", "CheckError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError",
     "GaugeError", "Jet", "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError",
-    "UnsupportedError", "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp", "derivative",
+    "UnsupportedError", "as_duals", "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp", "derivative",
     "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev",
     "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose", "linearize", "pullback", "pushforward",
-    "source", "stop_gradient", "taylor", "value_and_grad", "vjp", "vmap",
+    "seed", "source", "stop_gradient", "taylor", "value_and_grad", "vjp", "vmap", "zeros",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name == "scipy":
         return import_module(".scipy", __name__)
+    if name == "_numba_type_":  # numba asks the package what it is: from now on it knows what is in it
+        import_module(".numbers.compiled", __name__)
+        import_module(".native", __name__).init(refresh=True)
     place = _HOME.get(name)
     if place is None:
         raise AttributeError(f"module 'dualgrad' has no attribute {name!r}")

@@ -16,6 +16,7 @@ FLOORS = [
     ["transforms"],
     ["backends"],
     ["read"],
+    ["native"],
     ["numbers"],
     ["kernels", "lifting", "scipy"],
     ["api"],
@@ -25,7 +26,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that may import numba when they are imported themselves.  What `import dualgrad` loads must not be
 # among them in effect: `test_import_is_light` looks at a fresh interpreter.
-NUMBA_AT_IMPORT = ("backends/", "kernels.py", "tour.py")
+NUMBA_AT_IMPORT = ("backends/", "native/", "kernels.py", "tour.py")
 HEAVY = {"numba", "llvmlite", "scipy", "matplotlib"}
 # A file holds one idea and a function fits in the head: what is longer is a place to split.
 LONGEST_FILE, LONGEST_FUNCTION = 550, 60

@@ -1,3 +1,3 @@
 """The numbers; importing this package gives them NumPy's protocols and ndarray's methods."""
 
-from . import functions  # noqa: F401
+from . import compiled, functions  # noqa: F401

@@ -262,11 +262,15 @@ class Number:
 
     @property
     def _numba_type_(self) -> Any:
-        raise UnsupportedError(
-            "an @njit function was called with a number that carries a derivative",
-            why="numba compiles for floats and arrays of floats",
-            hint="decorate the function with dg.kernel: then it can be called with numbers too",
-        )
+        from .compiled import numba_type
+
+        return numba_type(self)
+
+    def _floats(self) -> ndarray:
+        """What nopython code takes a number of no transform from."""
+        from .compiled import floats_of
+
+        return floats_of(self)
 
     # NumPy's protocols and ndarray's methods are added by `dualgrad.numbers.functions`.
 
