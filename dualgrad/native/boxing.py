@@ -31,8 +31,9 @@ def typeof(kind: str, dtype: np.dtype, rank: int, lanes: int | None) -> types.Ty
 
 def floats_array(type: Any) -> types.Array:
     """The type of the array of floats as which a number comes from Python."""
-    if type.__class__ is NumberArray:
-        return types.Array(type.dtype.dtype, type.ndim + 1, "C" if type.layout == "C" else "A", not type.mutable)
+    if isinstance(type, NumberArray):
+        number: Any = type.dtype
+        return types.Array(number.dtype, type.ndim + 1, "C" if type.layout == "C" else "A", not type.mutable)
     return types.Array(type.dtype, 1, "C")
 
 

@@ -216,4 +216,6 @@ def as_duals(buffer: Any, directions: int) -> Dual:
     return Dual(buffer[..., 0], np.moveaxis(buffer[..., 1:], -1, 0))
 
 
+Number._numba_type_ = property(numba_type)  # type: ignore[attr-defined]
+Number._floats = floats_of  # type: ignore[attr-defined]  # what `dualgrad.native.boxing` asks for
 native.when_started(introduce)

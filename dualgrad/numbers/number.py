@@ -260,19 +260,7 @@ class Number:
             hint="give a process executor to the outermost transform, and threads to those inside",
         )
 
-    @property
-    def _numba_type_(self) -> Any:
-        from .compiled import numba_type
-
-        return numba_type(self)
-
-    def _floats(self) -> ndarray:
-        """What nopython code takes a number of no transform from."""
-        from .compiled import floats_of
-
-        return floats_of(self)
-
-    # NumPy's protocols and ndarray's methods are added by `dualgrad.numbers.functions`.
+    # NumPy's protocols and ndarray's methods are added by `dualgrad.numbers.functions`, numba's by `compiled`.
 
 
 # Content that stays
