@@ -24,6 +24,7 @@ from .compiled import Check, Function, paths_of, placed, variables
 
 MULTIPLYING = frozenset(["grad", "value_and_grad", "jacobian", "pushforward", "pullback"])  # they have a careful form
 TRANSFORMS: dict[str, Callable[..., Function]] = {
+    "checkpoint": compiled.checkpoint,
     "effects": compiled.effects,
     "grad": compiled.grad,
     "value_and_grad": partial(compiled.grad, value=True),
@@ -71,7 +72,7 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     nested = last.parameters[:1] == ("primals",)
     if nested:
         argtypes = promoted_beside(*argtypes[:2]) if last.name != "pullback" else promoted_alone(list(argtypes[0]))
-    elif last.name != "effects":
+    elif last.name not in ("effects", "checkpoint"):
         argtypes = promoted(argtypes, last.options[0] if last.options and last.name != "derivative" else 0)
     inner = read_chain(base, tuple(before), argtypes)
     form = {"careful": READING.get(Reading()).careful} if last.name in MULTIPLYING else {}

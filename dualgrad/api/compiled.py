@@ -9,16 +9,18 @@ says whether it may multiply one (`Function.zeros`); the careful one carries mas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError
-from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Program, Statement, Type, Var, retyped, zero
+from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Program, Spacing, Statement, Type, Var, retyped, zero
+from dualgrad.core.walk import free_vars
 from dualgrad.read import Read
 from dualgrad.read.values import leaves, mapped
+from dualgrad.transforms.checkpoint import marked
 from dualgrad.transforms.jvp import jvp, matched, prepare
-from dualgrad.transforms.linearize import free_vars, linearize
+from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.masked import masked, multiplies_zeros, with_masks
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import needed, tidy
@@ -145,6 +147,11 @@ def effects(f: Function) -> Function:
     result = placed(f.result, program.results[: len(results)]) if f.returns else None
     params = renamed(f.params, f.program.params, program.params)
     return finished(f"effects_{f.name}", params, program.body, (result, tuple(program.results[len(results) :])))
+
+
+def checkpoint(f: Function, *spacings: Spacing) -> Function:
+    """The same function with marks on its outermost loops, for the reverse mode of what follows."""
+    return replace(f, program=replace(f.program, body=marked(f.program.body, spacings)))
 
 
 # Forward and reverse

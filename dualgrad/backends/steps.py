@@ -16,11 +16,11 @@ import numpy as np
 from dualgrad.core.build import Builder
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import BOOL, FLOAT, Atom, Const, Let, Program, Type, Var, const, variable
+from dualgrad.core.walk import free_vars
 from dualgrad.core.words import USER, WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 from dualgrad.transforms.jet import Recurrence, Series
 from dualgrad.transforms.jvp import tangent
-from dualgrad.transforms.linearize import free_vars
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
 from dualgrad.transforms.transpose import transposed

@@ -221,20 +221,20 @@ class Printer:
     def loop(self, loop: For) -> None:
         self.enter(loop)
         start, stop, step = (self.atom(a) for a in (loop.start, loop.stop, loop.step))
-        self.line(f"for {self.name(loop.var)} in {range_text(start, stop, step, loop.reverse)}:")
+        self.line(f"for {self.name(loop.var)} in {range_text(start, stop, step, loop.reverse)}:{mark_text(loop)}")
         with self.indented():
             self.block(loop.body)
             self.leave(loop)
 
     def loop_while(self, loop: While) -> None:
         self.enter(loop)
-        self.line("while True:")
+        self.line("while True:" + mark_text(loop))
         mark = len(self.lines)
         with self.indented():
             self.block(loop.cond)
             test = self.atom(loop.test).source
             if len(self.lines) == mark:
-                self.lines[-1] = self.lines[-1].replace("True", test)
+                self.lines[-1] = self.lines[-1].replace("True", test, 1)
             else:
                 self.line(f"if not ({test}):")
                 self.line("    break")
@@ -271,6 +271,11 @@ def literal(atom: Const) -> Text:
     if dtype in ("float32", "complex64", "int32", "uint64"):
         return Text(f"np.{dtype}({source})")
     return Text(source, 30 if source.startswith("-") else 100)
+
+
+def mark_text(loop: For | While) -> str:
+    """What reverse mode is told about a loop, as a comment."""
+    return f"  # checkpoint={loop.checkpoint}" if loop.checkpoint else ""
 
 
 def range_text(start: Text, stop: Text, step: Text, reverse: bool) -> str:

@@ -155,9 +155,16 @@ class Join(NamedTuple):
     orelse: Atom
 
 
+Spacing = int | float  # turns in a block of a checkpointed loop, or the power of their number that this is
+
+
 @dataclass(slots=True)
 class For:
-    """``for var in range(start, stop, step)``, walked backwards when ``reverse``."""
+    """``for var in range(start, stop, step)``, walked backwards when ``reverse``.
+
+    ``checkpoint`` is read by reverse mode alone (`dualgrad.transforms.checkpoint`): of each block of so many turns it
+    keeps what the block starts from; a second spacing divides each block again.
+    """
 
     var: Var
     start: Atom
@@ -167,11 +174,12 @@ class For:
     carries: list[Carry] = field(default_factory=list)
     reverse: bool = False
     line: int = 0
+    checkpoint: tuple[Spacing, ...] = ()
 
 
 @dataclass(slots=True)
 class While:
-    """Run ``cond`` to get ``test``, then ``body``, as long as ``test`` holds.
+    """Run ``cond`` to get ``test``, then ``body``, as long as ``test`` holds; ``checkpoint`` as of `For`.
 
     ``cond`` sees the carries' inner variables and binds nothing that the body reads.
     """
@@ -181,6 +189,7 @@ class While:
     body: list[Statement]
     carries: list[Carry] = field(default_factory=list)
     line: int = 0
+    checkpoint: tuple[Spacing, ...] = ()
 
 
 @dataclass(slots=True)

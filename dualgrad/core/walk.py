@@ -66,6 +66,13 @@ def vars_bound(statement: Statement) -> Iterator[Var]:
         yield from (j.out for j in statement.joins)
 
 
+def free_vars(block: Block, results: list[Atom], bound: set[Var]) -> list[Var]:
+    """Variables read in a block that nothing in it binds, in the order of reading."""
+    bound = bound | {v for s in walk(block) for v in vars_bound(s)}
+    reads = [a for s in walk(block) for a in atoms_read(s)] + list(results)
+    return list(dict.fromkeys(a for a in reads if isinstance(a, Var) and a not in bound))
+
+
 def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block], Block]) -> Statement:
     """The statement with its blocks replaced, and then the atoms that it reads; it binds what it did."""
     if isinstance(s, Let):
@@ -78,9 +85,9 @@ def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block],
         return If(test, then, orelse, [Join(j.out, atom(j.then), atom(j.orelse)) for j in s.joins], s.line)
     if isinstance(s, For):
         start, stop, step = map(atom, head_of(s))
-        new: For | While = For(s.var, start, stop, step, block(s.body), [], s.reverse, s.line)
+        new: For | While = For(s.var, start, stop, step, block(s.body), [], s.reverse, s.line, s.checkpoint)
     else:
         cond = block(s.cond)
-        new = While(cond, atom(s.test), block(s.body), [], s.line)
+        new = While(cond, atom(s.test), block(s.body), [], s.line, s.checkpoint)
     new.carries = [Carry(c.inner, atom(c.init), atom(c.next), c.out) for c in s.carries]
     return new

@@ -18,11 +18,29 @@ from typing import Any
 
 from ..core.build import Builder, is_const
 from ..core.errors import KernelError
-from ..core.program import INT, Atom, Block, Carry, Const, For, If, Let, Program, Statement, Store, Var, While, zero
-from ..core.walk import atoms_read, vars_bound, walk
+from ..core.program import (
+    INT,
+    Atom,
+    Block,
+    Carry,
+    Const,
+    For,
+    If,
+    Let,
+    Program,
+    Statement,
+    Store,
+    Type,
+    Var,
+    While,
+    zero,
+)
+from ..core.walk import free_vars, vars_bound, walk
 from ..core.words import WORDS
 from .activity import array_families
+from .checkpoint import written_out
 from .jvp import Derivative, prepare
+from .rerun import Rerun
 from .ssa import is_structural, ssa
 
 CHEAP = frozenset(
@@ -71,6 +89,8 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     ``linearize : (a -> b) -> (a -> (b, r), (r, T a) -o T b)``
     """
     program = prepare(program)
+    if any(s.checkpoint for s in walk(program.body) if isinstance(s, (For, While))):
+        program = written_out(program, Trial(program, active).keeping)
     unzip = Unzip(program, active)
     primal, linear = Builder(), Builder()
     unzip.root = unzip.primal = primal
@@ -79,13 +99,6 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     tangents = unzip.tangents_of_results(linear)
     free = free_vars(linear.block, tangents, {*unzip.linear_params})
     return Linearized(program, primal.block, linear.block, free, unzip.linear_params, tangents, unzip.sources)
-
-
-def free_vars(block: Block, results: list[Atom], bound: set[Var]) -> list[Var]:
-    """Variables read in a block that nothing in it binds, in the order of reading."""
-    bound = bound | {v for s in walk(block) for v in vars_bound(s)}
-    reads = [a for s in walk(block) for a in atoms_read(s)] + list(results)
-    return list(dict.fromkeys(a for a in reads if isinstance(a, Var) and a not in bound))
 
 
 @dataclass
@@ -110,7 +123,7 @@ class Unzip(Derivative):
     def __init__(self, program: Program, active: tuple[bool, ...]):
         super().__init__(program, active)
         self.level = Level()
-        self.kept: dict[Var, Any] = {}
+        self.tapes: list[Var] = []
         self.bound_at_root: set[Var] = set(program.params)
         self.position = 0
         self.sizes: dict[Var, list[Var]] = {}  # by the last name of a memory that grows: its final shape
@@ -190,7 +203,10 @@ class Unzip(Derivative):
         outer, self.level = self.level, level
         tangent = Builder(line=s.line)
         waiting = self.carried_dots(s, linear)
-        self.block(s.body, forward, tangent)
+        if s.checkpoint:
+            Rerun(self, s, forward, tangent, linear).write()
+        else:
+            self.block(s.body, forward, tangent)
         self.provide(forward, tangent, s)
         self.level = outer
         return tangent.block, self.closed_dots(waiting)
@@ -208,7 +224,9 @@ class Unzip(Derivative):
         """The level inside a ``for``, and what the forward program does after the loop."""
         turn: Atom = s.var
         if s.reverse or not is_const(s.start, 0) or not is_const(s.step, 1):
-            turn = forward.floordiv(forward.sub(s.var, s.start), s.step, name="turn")
+            turn = forward.sub(s.var, s.start, name="turn")
+            if not is_const(s.step, 1):
+                turn = forward.floordiv(turn, s.step, name="turn")
             if s.reverse:
                 count = primal.length(s.start, s.stop, s.step, name="count")
                 turn = forward.sub(forward.sub(count, 1), turn)
@@ -258,7 +276,7 @@ class Unzip(Derivative):
         primal.bind(count, counter)
         primal.bind(running, primal.add(base, count))
         if body or carries:
-            linear.block.append(For(turn, ZERO, count, ONE, body, carries, line=s.line))
+            linear.block.append(For(turn, ZERO, count, ONE, body, carries, line=s.line, checkpoint=s.checkpoint))
 
     def running_number(self, primal: Builder) -> tuple[Atom, Var]:
         """The number of turns made before this loop starts, and the variable that counts them."""
@@ -292,9 +310,48 @@ class Unzip(Derivative):
                 supply.provide(v)
         tangent.block[:0] = supply.prologue.block
 
+    def tape(self, name: str, dtype: str, dims: list[Atom], forward: Builder) -> Var:
+        """Memory for something that each turn keeps."""
+        sizes = (Const(16, INT),) if self.level.sizes is None else self.level.sizes
+        tape = self.root.full(zero(Type(dtype)), *sizes, *dims, dtype=dtype, name=name + "_kept")
+        if self.level.sizes is None:
+            forward.block.append(Let(tape, WORDS["grow"], (tape, self.level.index[0])))
+        self.tapes.append(tape)
+        return tape
+
+    def refuse_kept_array(self, v: Var, line: int) -> None:
+        raise KernelError(
+            f"the array {v.name!r} made inside a loop is needed in reverse mode",
+            why="only numbers are kept between the sweeps, not whole arrays",
+            hint="make the buffer before the loop, or use forward mode (jvp)",
+            where=f"line {line}",
+        )
+
     def is_stable(self, array: Atom) -> bool:
         """Whether memory holds in the reverse sweep what it held here: no store from here on."""
         return array in self.bound_at_root and self.last_store.get(array, -1) < self.position
+
+
+class Trial(Unzip):
+    """A linearization that is thrown away: which marked loops, by id, keep anything (``keeping``)?"""
+
+    def __init__(self, program: Program, active: tuple[bool, ...]):
+        super().__init__(program, active)
+        self.keeping: set[int] = set()
+        self.root = self.primal = Builder()
+        linear = Builder()
+        self.enter(linear)
+        self.top(program.body, self.root, linear)
+
+    def body(self, s: For | While, level: Level, forward: Builder, linear: Builder) -> tuple[Block, list[Carry]]:
+        before = len(self.tapes)
+        found = super().body(replace(s, checkpoint=()), level, forward, linear)
+        if len(self.tapes) > before:
+            self.keeping.add(id(s))
+        return found
+
+    def refuse_kept_array(self, v: Var, line: int) -> None:
+        """It may be kept in a block."""
 
 
 class Supply:
@@ -308,7 +365,7 @@ class Supply:
         self.carries = [] if loop is None else loop.carries
         self.bound: dict[Atom, Statement | None] = {c.inner: None for c in self.carries}
         for s in forward.block:
-            self.bound.update((v, s) for v in vars_bound(s) if not is_structural(s, v))
+            self.bound.update((v, s) for v in vars_bound(s) if not is_structural(s, v) and v not in unzip.tapes)
         self.ready: set[Atom | None] = {loop.var if isinstance(loop, For) else self.level.turn} if loop else set()
 
     def provide(self, v: Var) -> None:
@@ -364,21 +421,13 @@ class Supply:
         """Store ``v`` in the forward program, load it in the linear one."""
         level, forward, prologue = self.level, self.forward, self.prologue
         if v.type.rank > 0:
-            raise KernelError(
-                f"the array {v.name!r} made inside a loop is needed in reverse mode",
-                why="only numbers are kept between the sweeps, not whole arrays",
-                hint="make the buffer before the loop, or use forward mode (jvp)",
-                where=f"line {forward.line}",
-            )
+            self.unzip.refuse_kept_array(v, forward.line)
         if level.loop is None:
             kept = Var(v.name, v.type)
             forward.bind(kept, v)
             prologue.bind(v, kept)
             return
-        root, sizes = self.unzip.root, (Const(16, INT),) if level.sizes is None else level.sizes
-        tape = root.full(zero(v.type), *sizes, dtype=v.type.dtype, name=v.name + "_kept")
-        if level.sizes is None:
-            forward.block.append(Let(tape, WORDS["grow"], (tape, level.index[0])))
+        tape = self.unzip.tape(v.name, v.type.dtype, [], forward)
         forward.store(tape, level.index, v)
         prologue.block.append(Let(v, WORDS["load"], (tape, *level.index)))
 

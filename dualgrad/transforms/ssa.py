@@ -86,12 +86,12 @@ class _Naming:
             start, stop, step = (self.value(a, env) for a in (s.start, s.stop, s.step))
             var = body_env[s.var] = Var(s.var.name, s.var.type)
             body = self.block(s.body, body_env)
-            new: For | While = For(var, start, stop, step, body, [], s.reverse, s.line)
+            new: For | While = For(var, start, stop, step, body, [], s.reverse, s.line, s.checkpoint)
         else:
             cond_env = dict(body_env)
             cond = self.block(s.cond, cond_env)
             test = self.value(s.test, cond_env)
-            new = While(cond, test, self.block(s.body, body_env), [], s.line)
+            new = While(cond, test, self.block(s.body, body_env), [], s.line, s.checkpoint)
         for (inner, init), (source, following, result, _) in zip(carries, pairs, strict=True):
             last = Var(result.name, source.type)
             new.carries.append(Carry(inner, init, retyped(self.value(following, body_env), source.type), last))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..core.build import Builder
@@ -128,7 +129,7 @@ class Transposition:
                 b.block.append(s)
         enter(b)
         for s in linear:
-            exchanged = arrays_of(s)
+            exchanged = self.arrays_of(s)
             if isinstance(s, For) and exchanged:
                 self.replay(s, self.bars, b)
             for v in self.bound_here(s):
@@ -205,23 +206,28 @@ class Transposition:
 
     # Arrays whose names a loop exchanges: their cotangents are exchanged alike, and back in the reverse loop
 
+    def arrays_of(self, s: Statement) -> dict[Atom, Carry]:
+        """The carries of a loop that are arrays, by what they leave."""
+        carries = s.carries if isinstance(s, For) else []
+        return {c.out: c for c in carries if c.inner.type.rank and c.inner in self.linear}
+
     def replay(self, s: For, bars: dict[Atom, Var], b: Builder, back: bool = False) -> None:
         """Which cotangent belongs to which name after a loop (or ``back``: before it), by its exchanges alone."""
-        carries = list(arrays_of(s).values())
+        carries = list(self.arrays_of(s).values())
         names = [Var(_bar_name(c.out, ""), c.out.type) for c in carries]
         for c, name in zip(carries, names, strict=True):
             b.bind(name, bars[c.out if back else c.init])
         inside = {**bars, **dict(zip([c.next if back else c.inner for c in carries], names, strict=True))}
         turn = Builder([t for t in s.body if not self.has_linear(t)], s.line)
         for t in reversed(s.body) if back else s.body:
-            if isinstance(t, For) and (not inside.keys().isdisjoint(arrays_of(t)) if back else arrays_of(t)):
+            if isinstance(t, For) and (not inside.keys().isdisjoint(self.arrays_of(t)) if back else self.arrays_of(t)):
                 self.replay(t, inside, turn, back)
         exchange(turn, [(n, inside[c.inner if back else c.next]) for c, n in zip(carries, names, strict=True)])
         b.block.append(For(s.var, s.start, s.stop, s.step, turn.block, [], s.reverse ^ back, s.line))
         bars.update(zip([c.init if back else c.out for c in carries], names, strict=True))
 
     def for_(self, s: For, b: Builder) -> None:
-        arrays = list(arrays_of(s).values())
+        arrays = list(self.arrays_of(s).values())
         names = [Var(_bar_name(c.inner, ""), c.inner.type) for c in arrays]
         for c, name in zip(arrays, names, strict=True):
             b.bind(name, self.bars[c.out])
@@ -231,7 +237,7 @@ class Transposition:
             """What names meant in this turn, from what they meant after it."""
             known: dict[Atom, Var] = dict(zip([c.next for c in arrays], names, strict=True))
             for t in reversed(s.body):
-                if isinstance(t, For) and not known.keys().isdisjoint(arrays_of(t)):
+                if isinstance(t, For) and not known.keys().isdisjoint(self.arrays_of(t)):
                     self.replay(t, known, body, back=True)
             for c in arrays:
                 body.bind(self.bars[c.inner], known[c.inner])
@@ -250,7 +256,7 @@ class Transposition:
             body.bind(self.bars[c.inner], Const(0.0, c.inner.type))
         self.block(s.body, leaving, body, enter)
         exchange(body, [(name, self.bars[c.inner]) for c, name in zip(arrays, names, strict=True)])
-        b.block.append(For(s.var, s.start, s.stop, s.step, body.block, [], not s.reverse, s.line))
+        b.block.append(replace(s, body=body.block, carries=[], reverse=not s.reverse))
         for c in carries:
             self.add(c.init, self.bars[c.inner], b)
 
@@ -268,11 +274,6 @@ def conjugated(atom: Atom, b: Builder) -> Atom:
     if not atom.type.dtype.startswith("complex"):
         return atom
     return Const(atom.value.conjugate(), atom.type) if isinstance(atom, Const) else b.conj(atom)
-
-
-def arrays_of(s: Statement) -> dict[Atom, Carry]:
-    """The carries of a loop that are arrays, by what they leave."""
-    return {c.out: c for c in s.carries if c.inner.type.rank} if isinstance(s, For) else {}
 
 
 def exchange(b: Builder, pairs: list[tuple[Var, Var]]) -> None:
