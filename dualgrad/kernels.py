@@ -62,6 +62,11 @@ class Recipe:
     chain: Chain
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it has the values of its base: it has no transforms but marks for reverse mode."""
+        return is_plain(self.chain)
+
+    @property
     def title(self) -> str:
         """``grad of rosenbrock``"""
         steps = [step.name for step in reversed(self.chain)] or ["kernel"]
@@ -100,6 +105,10 @@ class Recipe:
 
         made = vars(self.base).setdefault("_dualgrad_kernels", {})
         return made.get(self.chain) or made.setdefault(self.chain, KernelDispatcher(self))
+
+
+def is_plain(chain: Chain) -> bool:
+    return all(step.name == "checkpoint" for step in chain)
 
 
 def is_kernel(f: Any) -> bool:

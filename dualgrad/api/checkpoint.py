@@ -19,26 +19,37 @@ from .evaluate import Call
 from .fitting import results
 from .linearity import RecordedRest
 from .reverse import Recording
-from .route import is_kernel, kernel
+from .route import is_kernel, with_checkpoints
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, of which reverse mode keeps no residuals: the pullback runs it again.
+def checkpoint(f: Callable[..., Any], every: Any = None) -> Callable[..., Any]:
+    """The same function, of which reverse mode keeps fewer residuals: it runs again what it needs.
 
     Parameters
     ----------
     f : callable
-        A function without side effects.  Numbers that it closes over are arguments, too.
+        A function without side effects, whose pullback runs it again.  Numbers that it closes over are arguments, too.
+        Or an ``@njit`` function, whose derivatives run parts of its loops again.
+    every : int, tuple of int, "sqrt" or "cbrt"
+        Of an ``@njit`` function: after how many turns of its outermost loops the state is kept.  Several numbers divide
+        the turns between again, from the longest blocks to the shortest.  For n turns, "sqrt" (the default) keeps √n
+        states and what √n turns leave, and runs every turn twice; "cbrt" keeps 3 times n to the power 1/3, and runs
+        every turn three times.
 
     Returns
     -------
     callable
         With the same values and derivatives.  Forward mode and series pass through it as if it were not there.
+        Of an ``@njit`` function a kernel, for which all of this holds also where it is called by other kernels.
 
     Raises
     ------
     ValueError
         Where f writes into its arguments.
+    KernelError
+        Where a loop of a kernel changes arrays by several names.
+    ArgumentError
+        Where ``every`` is none of these, or f no kernel.
 
     Examples
     --------
@@ -46,8 +57,17 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> layer = dg.checkpoint(lambda x: np.sin(np.exp(x)))
     >>> round(dg.grad(lambda x: layer(layer(x)))(0.5), 6)
     np.float64(0.315936)
+    >>> from numba import njit
+    >>> @njit
+    ... def logistic(x, n):
+    ...     for t in range(n):
+    ...         x = 3.2 * x * (1.0 - x)
+    ...     return x
+    >>> round(dg.grad(dg.checkpoint(logistic, "cbrt"))(0.3, 10), 6)
+    -3.988208
     """
-    f = kernel(f) if is_kernel(f) else f
+    if is_kernel(f) or every is not None:
+        return with_checkpoints("checkpoint", f, "sqrt" if every is None else every)
 
     @wraps(f, updated=())
     def checkpointed(*args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from dualgrad.core.errors import ArgumentError
 from .evaluate import Call
 from .forward import columns, jacfwd, jvp
 from .reverse import Recording, grad, jacrev, rows
-from .route import is_kernel, kernel_route
+from .route import is_kernel, kernel_route, with_checkpoints
 
 
 def jacobian(
@@ -25,6 +25,7 @@ def jacobian(
     holomorphic: bool = False,
     chunk: int | None = None,
     executor: Any = None,
+    checkpoint: Any = None,
 ) -> Callable[..., Any]:
     """The Jacobian of a function.
 
@@ -45,6 +46,8 @@ def jacobian(
     executor : optional
         Anything with ``submit(f, *args)`` that returns a future (threads, processes, a cluster); it is given the
         chunks, or without ``chunk`` an equal share for each worker.  Processes need a function that can be pickled.
+    checkpoint
+        As for `value_and_grad`.
 
     Returns
     -------
@@ -69,6 +72,7 @@ def jacobian(
     """
     if mode not in ("auto", "fwd", "rev"):
         raise ArgumentError(f"jacobian: mode={mode!r}", hint='modes are "auto", "fwd" and "rev"')
+    f = with_checkpoints("jacobian", f, checkpoint)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("jacobian", f, argnums=argnums, mode=mode, **options)
@@ -101,6 +105,7 @@ def hessian(
     holomorphic: bool = False,
     chunk: int | None = None,
     executor: Any = None,
+    checkpoint: Any = None,
 ) -> Callable[..., Any]:
     """The Hessian, forward over reverse; of shape ``out.shape + in.shape + in.shape``.
 
@@ -114,6 +119,7 @@ def hessian(
     array([[6., 2.],
            [2., 0.]])
     """
+    f = with_checkpoints("hessian", f, checkpoint)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("hessian", f, argnums=argnums, **options)
@@ -126,7 +132,7 @@ def _slope(f: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool
     return jacrev(f, argnums, has_aux, holomorphic=holomorphic)(*args, **kwargs)
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, checkpoint: Any = None) -> Any:
     """Product of the Hessian of a scalar function with a vector, without the Hessian: jvp of grad.
 
     Parameters
@@ -135,6 +141,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         A real scalar-valued function of the primals.
     primals, tangents : tuple
         As for `jvp`.
+    checkpoint
+        As for `value_and_grad`.
 
     Returns
     -------
@@ -149,4 +157,4 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     primals = tuple(primals)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    return jvp(grad(f, argnums), primals, tuple(tangents))[1]
+    return jvp(grad(f, argnums, checkpoint=checkpoint), primals, tuple(tangents))[1]

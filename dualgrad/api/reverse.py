@@ -19,7 +19,7 @@ from dualgrad.numbers.recorded import Recorded, Tape, pull
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
 from .linear_map import LinearMap
-from .route import is_kernel, kernel_route, value_of
+from .route import is_kernel, kernel_route, value_of, with_checkpoints
 from .spread import over, pieces
 
 ONE = np.float64(1.0)
@@ -100,7 +100,7 @@ def _kept(primals: Sequence[Any]) -> tuple[Any, ...]:
     return unflatten(structure, [x.copy() if type(x) is ndarray else x for x in leaves])
 
 
-def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, checkpoint: Any = None) -> Any:
     """Value and pullback.
 
     Parameters
@@ -110,6 +110,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         The arguments, nested containers of floats and arrays.
     has_aux : bool
         ``f`` returns ``(result, aux)``.
+    checkpoint : int, tuple of int, "sqrt" or "cbrt"
+        Of an ``@njit`` function: what reverse mode keeps of its loops, see `value_and_grad`.
 
     Returns
     -------
@@ -129,6 +131,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(1.0)
     (np.float64(3.0), np.float64(2.0))
     """
+    f = with_checkpoints("vjp", f, checkpoint)
     if is_kernel(f):
         back = kernel_route("pullback", f)
         kept = _kept(primals)
@@ -138,8 +141,10 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (*found, recording.aux) if has_aux else found
 
 
-def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False, checkpoint: Any = None) -> Any:
     """Value, and the derivative as a linear map that can be applied again and again, transposed, and printed.
+
+    Parameters as of `vjp`.
 
     Returns
     -------
@@ -157,6 +162,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     >>> lin(2.0), lin.T(3.0)
     (np.float64(2.0), (np.float64(3.0),))
     """
+    f = with_checkpoints("linearize", f, checkpoint)
     if is_kernel(f):
         f = kernel_route("kernel", f)
     recording = _record("linearize", f, _kept(primals), has_aux)
@@ -164,7 +170,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     return (*found, recording.aux) if has_aux else found
 
 
-def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
+def pullback(f: Callable[..., Any], *, checkpoint: Any = None) -> Callable[[Sequence[Any], Any], Any]:
     """``pullback(f)(primals, ct)`` gives ``(out, cotangents)``: a vjp as a function of the point.
 
     Examples
@@ -173,6 +179,7 @@ def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
     >>> dg.pullback(np.exp)((0.0,), 3.0)
     (np.float64(1.0), (np.float64(3.0),))
     """
+    f = with_checkpoints("pullback", f, checkpoint)
     if is_kernel(f):
         return kernel_route("pullback", f)
 
@@ -185,7 +192,12 @@ def pullback(f: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    holomorphic: bool = False,
+    checkpoint: Any = None,
 ) -> Callable[..., Any]:
     """A function that gives ``(value, gradient)`` of a real scalar-valued function.
 
@@ -202,6 +214,9 @@ def value_and_grad(
         The result is ``((value, aux), gradient)``.
     holomorphic : bool
         ``f`` takes complex numbers to a complex number, and the complex derivative is wanted.
+    checkpoint : int, tuple of int, "sqrt" or "cbrt"
+        For an ``@njit`` function with long loops: reverse mode keeps the state before every so many turns and runs the
+        turns between again, see `checkpoint`.
 
     Returns
     -------
@@ -220,6 +235,7 @@ def value_and_grad(
     >>> dg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+    f = with_checkpoints("value_and_grad", f, checkpoint)
     if is_kernel(f):
         return kernel_route("value_and_grad", f, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
 
@@ -232,7 +248,12 @@ def value_and_grad(
 
 
 def grad(
-    f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    holomorphic: bool = False,
+    checkpoint: Any = None,
 ) -> Callable[..., Any]:
     """The gradient of a real scalar-valued function; parameters as in `value_and_grad`.
 
@@ -249,6 +270,7 @@ def grad(
     >>> dg.grad(lambda z: abs(z) ** 2)(3 + 4j)
     np.complex128(6+8j)
     """
+    f = with_checkpoints("grad", f, checkpoint)
     if is_kernel(f):
         return kernel_route("grad", f, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
 
@@ -299,6 +321,7 @@ def jacrev(
     holomorphic: bool = False,
     chunk: int | None = None,
     executor: Any = None,
+    checkpoint: Any = None,
 ) -> Callable[..., Any]:
     """The Jacobian by reverse mode: one recording, one pull with a cotangent for every entry of the result.
 
@@ -310,6 +333,7 @@ def jacrev(
     >>> dg.jacrev(np.sum)(np.array([1.0, 2.0]))
     array([1., 1.])
     """
+    f = with_checkpoints("jacrev", f, checkpoint)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("jacobian", f, argnums=argnums, mode="rev", **options)

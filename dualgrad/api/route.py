@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError
-from dualgrad.kernels import CAREFUL, Chain, Transform, as_kernel, derive, hooks, is_kernel
+from dualgrad.kernels import CAREFUL, Chain, Recipe, Transform, as_kernel, derive, hooks, is_kernel, is_plain
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, content, is_float, kept, stacked, zero_like
 from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.number import Number, plain, store
@@ -82,6 +83,30 @@ def source(f: Any, *args: Any) -> str:
     if not hasattr(f, "inspect_source"):
         raise ArgumentError(f"source: {f!r:.60} is no compiled derivative", hint="pass dg.grad(kernel) or the like")
     return f.inspect_source(*args)
+
+
+def with_checkpoints(verb: str, f: Any, every: Any) -> Any:
+    """A kernel with marks on its outermost loops for the ``checkpoint=`` of a verb; unchanged without one."""
+    from dualgrad.transforms.checkpoint import SCHEDULES
+
+    if every is None:
+        return f
+    if not is_kernel(f):
+        raise ArgumentError(
+            f"{verb}: checkpoint= is for @njit functions, not for {f!r:.60}",
+            why="only a kernel's source has loops that can be seen",
+            hint="wrap the body of a Python loop in dg.checkpoint, or a kernel that is called in dg.checkpoint(kernel)",
+        )
+    spacings = SCHEDULES.get(every, ()) if isinstance(every, str) else every
+    spacings = tuple(spacings) if isinstance(spacings, (tuple, list)) else (spacings,)
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in spacings)
+    if not spacings or not (whole or isinstance(every, str)):
+        raise ArgumentError(
+            f"{verb}: checkpoint={every!r}",
+            why="it says after how many turns of a loop the state is kept",
+            hint='pass a number, numbers from the longest to the shortest, "sqrt" or "cbrt"',
+        )
+    return derive(f, (Transform("checkpoint", tuple(int(n) if whole else n for n in spacings)),))
 
 
 def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
@@ -202,10 +227,10 @@ def rejoined(values: Any, mask: Any) -> Masked:
 
 def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
     """The hook of `dualgrad.kernels`: a call with numbers, and the arrays it writes."""
-    written = () if chain else writes_of(base, tuple(type_of(a) for a in args))
+    written = writes_of(base, tuple(type_of(a) for a in args)) if is_plain(chain) else ()
     if not written:
         return apply_function(KernelWord(base, chain), args)
-    result, contents = apply_function(KernelWord(base, (EFFECTS,)), args)
+    result, contents = apply_function(KernelWord(base, (*chain, EFFECTS)), args)
     for path, values in zip(written, contents, strict=True):
         target: Any = args
         for k in path:
@@ -219,7 +244,8 @@ def interpret(base: Any, chain: Chain, args: tuple[Any, ...]) -> Any:
 
 def value_of(f: Any, args: tuple[Any, ...]) -> Any:
     """The result of a kernel, or the contents of the arrays it writes; the caller's arrays stay as they are."""
-    written = () if hasattr(f, "recipe") and f.recipe.chain else writes_of(f, tuple(type_of(a) for a in args))
+    recipe = getattr(f, "recipe", None) or Recipe(f, ())
+    written = writes_of(recipe.base, tuple(type_of(a) for a in args)) if recipe.is_plain else ()
     if not written:
         return f(*args)
     result, contents = derive(f, (EFFECTS,))(*args)
@@ -262,4 +288,4 @@ def program(base: Any, chain: Chain, argtypes: list[Any]) -> Any:
 
 hooks.generate, hooks.interpret, hooks.program = generate, interpret, program
 
-__all__ = ["is_kernel", "kernel", "kernel_route", "source", "value_of"]
+__all__ = ["with_checkpoints", "is_kernel", "kernel", "kernel_route", "source", "value_of"]

@@ -47,7 +47,7 @@ def holds_number(value: Any) -> bool:
 class KernelDispatcher(CPUDispatcher):
     """A dispatcher whose machine code comes from the source that its recipe generates.
 
-    If the recipe has no transforms, it is the machine code of the recipe's ``base``.
+    If the recipe is plain, it is the machine code of the recipe's ``base``.
     """
 
     _types_active_call: set[types.Type]
@@ -55,10 +55,10 @@ class KernelDispatcher(CPUDispatcher):
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
         _dispatchers.add(self)
-        super().__init__(python_twin(recipe) if recipe.chain else recipe.base.py_func, {}, {"nopython": True})
+        super().__init__(recipe.base.py_func if recipe.is_plain else python_twin(recipe), {}, {"nopython": True})
         self.__wrapped__, self.__signature__ = recipe.base, recipe.signature
         self._has_rest = any(p.kind is p.VAR_POSITIONAL for p in recipe.signature.parameters.values())
-        self._fixed = not recipe.chain and not recipe.base._can_compile  # njit was given the signatures
+        self._fixed = recipe.is_plain and not recipe.base._can_compile  # njit was given the signatures
         for result in recipe.base.overloads.values() if self._fixed else ():
             self.add_overload(result)
 
@@ -115,7 +115,7 @@ class KernelDispatcher(CPUDispatcher):
 
     def inspect_source(self, *args: Any) -> str:
         """Generated source for numba types or example values; without arguments, of all that was compiled."""
-        if not self.recipe.chain:
+        if self.recipe.is_plain:
             return inspect.getsource(self.py_func)
         given = tuple(arg if isinstance(arg, types.Type) else self.typeof_pyval(arg) for arg in args)
         asked = [tuple(self.fold_argument_types(given, {})[1])] if args else self.overloads
@@ -145,7 +145,7 @@ _dispatchers: WeakSet[KernelDispatcher] = WeakSet()
 
 def obtain(recipe: Recipe, argtypes: ArgTypes) -> Any:
     """Numba's compile result from memory, from disk, or from new source, whichever is there first."""
-    if not recipe.chain:
+    if recipe.is_plain:
         recipe.base.compile(argtypes)
         return recipe.base.overloads[argtypes]
     place = place_for(recipe.label, fingerprint_of(recipe, argtypes))
@@ -174,7 +174,7 @@ def origin_of(module: str) -> tuple[Recipe, ArgTypes]:
     argtypes = next(part.args for part in reduced if isinstance(part, Signature))
     for dispatcher in list(_dispatchers):
         recipe = dispatcher.recipe
-        if recipe.chain and place_for(recipe.label, fingerprint_of(recipe, argtypes)).name == module:
+        if not recipe.is_plain and place_for(recipe.label, fingerprint_of(recipe, argtypes)).name == module:
             return recipe, argtypes
     raise ProgramError(f"{module} is machine code of a kernel that this process does not know")
 

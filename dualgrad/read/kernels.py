@@ -9,6 +9,7 @@ from dualgrad.core.program import Atom, Const, Let, Program, Statement, Store, V
 from dualgrad.core.walk import walk
 from dualgrad.core.words import WORDS
 from dualgrad.transforms.activity import chooses_by
+from dualgrad.transforms.checkpoint import marked
 from dualgrad.transforms.ssa import ssa
 
 from .jumps import RESULT, ends, is_none, without_jumps
@@ -112,14 +113,19 @@ class Reader(Statements):
     def inline(self, node: ast.Call, f: Any, args: list[Value]) -> Value:
         """Read another kernel here, with the arguments in place of its parameters."""
         recipe = getattr(f, "recipe", None)
-        f = recipe.base if recipe is not None and not recipe.chain else f  # `dg.kernel` around it changes nothing here
+        marks = recipe.chain if recipe is not None and recipe.is_plain else ()
+        f = recipe.base if recipe is not None and recipe.is_plain else f  # `dg.kernel` around it changes nothing here
         if hasattr(f, "__dualgrad_program__"):
             return self.splice(node, f.__dualgrad_program__([mapped(lambda v: v.type, a) for a in args]), args)
         function = getattr(f, "py_func", f)
         if function in self.active:
             self.source.refuse(node, "recursion")
         source = self.sources.get(function) or self.sources.setdefault(function, Source(f))
-        return Reader(source, self).run(args)
+        block, before = self.b.block, len(self.b.block)
+        value = Reader(source, self).run(args)
+        for step in marks:
+            block[before:] = marked(block[before:], step.options)
+        return value
 
     def splice(self, node: ast.Call, read: Read, args: list[Value]) -> Value:
         """Copy a program here; its parameters become names of the arguments."""
