@@ -99,7 +99,7 @@ def with_checkpoints(verb: str, f: Any, every: Any) -> Any:
         )
     spacings = SCHEDULES.get(every, ()) if isinstance(every, str) else every
     spacings = tuple(spacings) if isinstance(spacings, (tuple, list)) else (spacings,)
-    whole = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in spacings)
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0 for n in spacings)
     if not spacings or not (whole or isinstance(every, str)):
         raise ArgumentError(
             f"{verb}: checkpoint={every!r}",

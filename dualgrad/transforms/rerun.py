@@ -7,19 +7,24 @@ linearized where it runs: what its own loops keep is forgotten when the turn is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.build import Builder
 from ..core.errors import KernelError
-from ..core.program import Atom, For, Let, Program, Store, Var, While, variable
+from ..core.program import INT, Atom, Const, For, Let, Program, Store, Var, While, variable
 from ..core.walk import free_vars, walk
 from .activity import array_families
 from .ssa import ssa
+from .window import window
 
 if TYPE_CHECKING:
     from .linearize import Unzip
+
+
+ZERO = Const(0, INT)
 
 
 @dataclass
@@ -52,7 +57,7 @@ class Rerun:
         for old, new in zip(self.found, turn.params, strict=True):
             if old.type.rank and (new in changed.written or not outer.is_stable(old)):
                 self.refuse_aliases(old)
-                old = self.restored(old, new in changed.read, again)
+                old = self.restored(old, new, changed, again)
             again.bind(new, old)
         self.forward.block += self.loop.body
         inner = type(outer)(turn, tuple(v in outer.active for v in self.found))
@@ -62,8 +67,11 @@ class Rerun:
         self.tangent.block += again.block + rest.block
         outer.dots.update((a, inner.dots[b]) for a, b in zip(self.nexts, turn.results, strict=True) if b in inner.dots)
 
-    def restored(self, array: Var, read: bool, again: Builder) -> Var:
-        """Memory of the turn's own that holds what an array held when the turn began, if the turn reads that."""
+    def restored(self, array: Var, new: Var, changed: Changed, again: Builder) -> Var:
+        """Memory of the turn's own that holds what an array held when the turn began, as far as the turn reads it."""
+        root = self.unzip.root
+        if new not in changed.written and array in self.unzip.bound_at_root and self.unzip.primal is root:
+            return variable(root.copy(array))  # it changes after the loop
         lengths = self.lengths(array)
         if array in self.unzip.families:  # one of several arrays, which may differ in shape
             shape = self.forward.dims(array)
@@ -71,11 +79,38 @@ class Rerun:
         else:
             shape = lengths
             memory = self.linear.zeros(shape, array.type.dtype, name=array.name)
-        if read:
-            tape, index = self.unzip.tape(array.name, array.type.dtype, lengths, self.forward), self.unzip.level.index
-            self.forward.each(shape, lambda b, at: b.store(tape, (*index, *at), b.load(array, *at)))
-            again.each(shape, lambda b, at: b.store(memory, at, b.load(tape, *index, *at)))
+        if new in changed.read:
+            self.keep(variable(array), variable(memory), shape, again)
         return variable(memory)
+
+    def keep(self, array: Var, memory: Var, shape: list[Atom], again: Builder) -> None:
+        """Keep an array's contents, or the rows that the turn may touch; ``again`` copies them to the memory."""
+        root, index = self.unzip.root, self.unzip.level.index
+        lengths, rows, size = self.lengths(array), None, None
+        if isinstance(self.loop, For) and array not in self.unzip.families and (rows := window(self.loop, array)):
+            size = self.unzip.at_root(self.loop.step)
+        if rows and size:
+            lengths[rows.axis] = rows.height(size[0], root)
+        tape = self.unzip.tape(array.name, array.type.dtype, lengths, self.forward)
+
+        def moved(b: Builder, write: Callable[[Builder, tuple[Atom, ...], tuple[Atom, ...]], None]) -> None:
+            begin: list[Atom] = [ZERO for _ in shape]
+            shift, count = list(begin), list(shape)
+            if rows and size:
+                axis, n = rows.axis, shape[rows.axis]
+                first = rows.lowest(variable(loop.var), loop.step, b)
+                begin[axis] = b.maximum(first, b.neg(n))
+                shift[axis] = b.sub(begin[axis], first)
+                count[axis] = b.sub(b.minimum(b.add(first, lengths[axis]), n), begin[axis])
+
+            def each(inner: Builder, k: tuple[Var, ...]) -> None:
+                write(inner, tuple(map(inner.add, begin, k)), tuple(map(inner.add, shift, k)))
+
+            b.each(count, each)
+
+        loop: Any = self.loop
+        moved(self.forward, lambda b, at, place: b.store(tape, (*index, *place), b.load(array, *at)))
+        moved(again, lambda b, at, place: b.store(memory, at, b.load(tape, *index, *place)))
 
     def lengths(self, array: Atom) -> list[Atom]:
         """The lengths of an array's axes, known before the outermost loop; the longest of those of several arrays."""
