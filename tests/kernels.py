@@ -870,3 +870,4 @@ def mixed_precision(s, x):
 
 
 import array_kernels  # noqa: E402, F401  (enters more kernels)
+import kernel_forms  # noqa: E402, F401

@@ -53,7 +53,7 @@ SMOOTH = [pytest.param(c, id=c.name) for c in CASES if c.smooth and c.name not i
 def derived(f, steps, *args):
     """The generated source for these arguments, run as Python."""
     generated = chain.generate(f, tuple(steps), tuple(typeof(a) for a in args))
-    namespace = {"__name__": generated.entry}
+    namespace = {"__name__": generated.entry, **generated.injected}
     exec(compile(generated.source, f"<{generated.entry}>", "exec"), namespace)
 
     def careful(module, results, *args):
@@ -81,7 +81,7 @@ class NumPyLiterals(ast.NodeTransformer):
 def run_on_numpy(f, steps, *args):
     """A chain at these arguments; its text runs as Python in which numbers are NumPy's."""
     generated = chain.generate(f, tuple(steps), tuple(typeof(a) for a in args))
-    names = {"__name__": generated.entry}
+    names = {"__name__": generated.entry, **generated.injected}
     tree = ast.fix_missing_locations(NumPyLiterals().visit(ast.parse(generated.source)))
     exec(compile(tree, generated.entry, "exec"), names)
 

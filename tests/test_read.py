@@ -15,6 +15,7 @@ from numba import njit
 from random_kernels import EXAMPLE
 from random_kernels import load as random_kernels
 
+from dualgrad.api.chain import frozen_arrays
 from dualgrad.core.check import check
 from dualgrad.core.errors import KernelError, StructureError
 from dualgrad.core.printer import Printer
@@ -41,7 +42,7 @@ def source(program, fold=False):
 
 
 def compiled(program, fold=False):
-    names = {"np": np, "math": math, "StructureError": StructureError}
+    names = {"np": np, "math": math, "StructureError": StructureError, **frozen_arrays(program)}
     exec(source(program, fold), names)
     return names[program.name]
 
@@ -299,17 +300,32 @@ def sets(x):
     return x[0] * len(y)
 
 
-@fenced("a string cannot", "outside of the kernel")
-def strings(x):
-    mode = "fast"
-    return x[0] if mode == "fast" else 0.0
+class OwnError(Exception):
+    pass
 
 
-@fenced("raise cannot", "before the kernel is called")
+@fenced("OwnError is raised", "raise ValueError")
 def raising(x):
     if x[0] < 0:
-        raise ValueError
+        raise OwnError
     return x[0]
+
+
+@fenced("is raised", "raise ValueError")
+def raising_what_is_computed(x):
+    if x[0] < 0:
+        raise ValueError(x)
+    return x[0]
+
+
+@fenced("'fast' (str) is used as a number", "numbers and arrays")
+def strings(x):
+    return x[0] * "fast"
+
+
+@fenced("the operator LShift cannot", "other words", FLOAT)
+def shift(x):
+    return x << 2
 
 
 @fenced("a lambda cannot", "@njit")
@@ -336,9 +352,9 @@ def star_call(x):
     return max(*x)
 
 
-@fenced("fancy indexing cannot", "write the loop", VECTOR, Type("int64", 1))
+@fenced("fancy indexing cannot", "write the loop", MATRIX, Type("int64", 1))
 def fancy_index(x, k):
-    return x[k][0]
+    return x[k, 1:][0]
 
 
 @fenced("fancy indexing cannot", "np.where(mask, a, b)")
@@ -413,9 +429,20 @@ def product_of_rank_three(x):
     return x @ x
 
 
-@fenced("GLOBAL_ARRAY is a global array", "as an argument")
+@fenced("the global array GLOBAL_ARRAY is written", "as an argument")
 def global_array(x):
-    return x[0] * GLOBAL_ARRAY[0]
+    GLOBAL_ARRAY[0] = 1.0
+    return x[0]
+
+
+@numba.guvectorize(["void(float64[:], float64[:])"], "(n)->(n)")
+def GUFUNC(x, out):  # noqa: N802
+    out[0] = x[0]
+
+
+@fenced("GUFUNC was made by @guvectorize", "@njit function that gets whole arrays")
+def generalized_ufunc(x):
+    return GUFUNC(x, x)
 
 
 @fenced("recursive calls itself", "as a loop")
@@ -511,11 +538,6 @@ def loop_over_number(x):
 @fenced("the name undefined_name is not defined", "define it")
 def undefined(x):
     return undefined_name * x[0]  # noqa: F821
-
-
-@fenced("the operator LShift cannot", "other words", Type("int64"))
-def shift(n):
-    return n << 2
 
 
 @fenced("takes 1 arguments, not 2", "one for each", VECTOR, VECTOR)

@@ -831,10 +831,11 @@ def test_what_where_does_not_select_is_a_structural_zero():
 
 # Texts: the words that are printed compute what NumPy computes, in Python and in numba
 
-LOGIC, WHOLE = {"and_", "or_", "not_"}, {"intpower", "length"}
+LOGIC = {"and_", "or_", "not_"}
+WHOLE = {"intpower", "length", "bit_or", "bit_xor", "bit_and", "shift_left", "shift_right", "flip_bits"}
 POLES = {"shape", "cast", "gamma", "gammaln"}  # Python's gamma raises at its poles
-# "checked" is printed as a statement that raises.
-PRINTED = [w for w in WORDS.values() if w.elementwise and w.compiled and w.name not in {*POLES, "checked"}]
+# "checked" and "fail" are printed as statements that raise.
+PRINTED = [w for w in WORDS.values() if w.elementwise and w.compiled and w.name not in {*POLES, "checked", "fail"}]
 
 
 def types_of(word):

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 import numba
+import numpy as np
 from numba import config, njit, types
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
@@ -228,7 +229,8 @@ def build(place: Place, recipe: Recipe, argtypes: ArgTypes) -> Any:
     result = owner.overloads[argtypes]
     if place.lasting and not result.library.has_dynamic_globals:
         try:
-            write(place.binary, dumps((bool(injected), result._reduce())))
+            linked = any(not isinstance(v, np.ndarray) for v in injected.values())
+            write(place.binary, dumps((linked, result._reduce())))
         except Exception as problem:  # a full disk, or a constant that cannot be pickled
             log.warning("%s cannot be written: %r", place.binary, problem)
     log.info("compiled %s%s in %.2f s: %s", recipe.title, argtypes, perf_counter() - start, place.source)

@@ -56,6 +56,7 @@ class Printer:
         self.program = program
         self.names: dict[Var, str] = {}
         self.taken: set[str] = {program.name, *RESERVED}
+        self.taken.update(s.params["of"].name for s in program.body if isinstance(s, Let) and s.word.name == "frozen")
         self.texts: dict[Var, Text] = {}
         self.lines: list[str] = []
         self.depth = 1
@@ -148,6 +149,12 @@ class Printer:
                 self.branch(statement)
 
     def let(self, let: Let, block: Block, k: int) -> None:
+        if let.word.name == "frozen":
+            self.texts[let.target] = self.expression(let)
+            return
+        if let.word.name == "fail":
+            self.line(self.expression(let).source)
+            return
         if let.word.name == "checked":
             value, ok = map(self.atom, let.args)
             self.line(f"if not {bracket(ok, 5)}:")

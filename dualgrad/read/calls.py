@@ -18,12 +18,13 @@ from dualgrad.core.words import WORDS
 
 from .arguments import Given, arguments
 from .products import FUNCTIONS, METHODS
-from .values import Array, Static, Value, wrap
+from .values import Array, Static, Value, is_number, wrap
 
 LIBRARIES = ("numpy", "scipy", "numba")
 OTHER_NAMES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
-    "atanh": "arctanh", "fabs": "absolute", "pow": "power", "lgamma": "gammaln",
+    "atanh": "arctanh", "fabs": "absolute", "pow": "power", "lgamma": "gammaln", "radians": "deg2rad",
+    "degrees": "rad2deg",
 }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def scalar_words() -> dict[Any, str]:
     names = {OTHER_NAMES.get(name, name): function for name, function in vars(math).items()}
     found |= {names[w.name]: w.name for w in words if w.name in names}
     found |= {abs: "absolute", pow: "power", np.fabs: "absolute", math.fabs: "absolute"}
-    return found | {np.logical_and: "and_", np.logical_or: "or_", np.logical_not: "not_"}
+    return found | {np.radians: "deg2rad", np.degrees: "rad2deg", np.float_power: "power"}
 
 
 def read_call(r: Any, node: Any) -> Value:
@@ -44,6 +45,8 @@ def read_call(r: Any, node: Any) -> Value:
         if isinstance(part, ast.Starred) or isinstance(part, ast.keyword) and part.arg is None:
             r.source.fence(node, "Starred")
     base = r.value(node.func.value) if isinstance(node.func, ast.Attribute) else None
+    if is_number(base) and node.func.attr in ("conjugate", "conj"):
+        return r.elementwise(node, "conj", base)
     if isinstance(base, Array):
         if node.func.attr not in METHODS:
             r.source.refuse(node, "call")
@@ -58,6 +61,10 @@ def read_call(r: Any, node: Any) -> Value:
             return FUNCTIONS[function](r, node)
         if function in scalar_words():
             return word(r, node, scalar_words()[function])
+    if hasattr(getattr(function, "_dispatcher", None), "py_func"):
+        if getattr(function, "signature", None) is not None:
+            r.source.refuse(node, "guvectorize")
+        return vectorized(r, node, function)
     if hasattr(function, "__dualgrad_program__") or hasattr(function, "py_func") or is_user_function(function):
         return kernel(r, node, function)
     if isinstance(function, type) and (function in (float, int, bool, complex) or issubclass(function, np.generic)):
@@ -70,6 +77,8 @@ def attribute(r: Any, node: ast.Attribute, base: Array) -> Value:
     name = node.attr
     if name in ("shape", "size"):
         return r.shape(base) if name == "shape" else r.fold("mul", r.shape(base))
+    if name in ("real", "imag"):
+        return base if name == "real" and "complex" not in base.type.dtype else part_of(r, node, base, name)
     if name in ("T", "ndim"):
         return r.transposed(base) if name == "T" else const(len(base.axes))
     return Static(np.dtype(base.type.dtype)) if name == "dtype" else r.source.refuse(node, "attribute")
@@ -83,6 +92,61 @@ def word(r: Any, node: ast.Call, name: str) -> Value:
     """A function that is one word, of numbers or entry by entry."""
     given = arguments(r, node, " ".join(WORDS[name].rule.args))
     return r.elementwise(node, name, *r.operands(*given.values()))
+
+
+def logical(r: Any, node: ast.Call, name: str) -> Value:
+    """NumPy's logic, of numbers by their truth."""
+    given = arguments(r, node, "a" if name == "not_" else "a b")
+    parts = r.operands(*given.values())
+
+    def of_entries(*atoms: Atom) -> Atom:
+        return r.b.emit(WORDS[name], *(r.cast(a, "bool") for a in atoms))
+
+    return r.mapped(node, of_entries, *parts) if any(isinstance(p, Array) for p in parts) else of_entries(*parts)
+
+
+def unchanged(r: Any, node: ast.Call) -> Value:
+    """``np.positive``"""
+    return r.operands(arguments(r, node, "x")["x"])[0]
+
+
+def copysign(r: Any, node: ast.Call) -> Value:
+    """The absolute value with another number's sign, that of zero included."""
+    x, y = r.operands(*arguments(r, node, "x y").values())
+    sizes, signs = r.elementwise(node, "absolute", x), r.elementwise(node, "signed_one", y)
+    return r.elementwise(node, "mul", sizes, signs)
+
+
+def nan_to_num(r: Any, node: ast.Call) -> Value:
+    """NaN and infinities replaced by numbers, which are constants."""
+    (x,) = r.operands(arguments(r, node, "x")["x"])
+    largest = float(np.finfo(x.type.dtype).max) if x.type.differentiable else 0.0
+
+    def replaced(v: Atom) -> Atom:
+        if not v.type.differentiable:
+            return v
+        low, high, nought = (r.cast(const(n), v.type.dtype) for n in (-largest, largest, 0.0))
+        v = r.b.where(r.b.isnan(v), nought, v)
+        return r.b.where(r.b.gt(v, high), high, r.b.where(r.b.lt(v, low), low, v))
+
+    return r.mapped(node, replaced, x) if isinstance(x, Array) else replaced(x)
+
+
+def quotient_and_rest(r: Any, node: ast.Call) -> Value:
+    """``divmod``"""
+    a, b = map(r.atom, arguments(r, node, "a b").values())
+    return r.apply(node, "floordiv", a, b), r.apply(node, "mod", a, b)
+
+
+def vectorized(r: Any, node: ast.Call, function: Any) -> Value:
+    """A function made by ``@vectorize`` is a kernel of numbers, entry by entry."""
+    kernel = function._dispatcher.py_func
+    parts = r.operands(*arguments(r, node, " ".join(inspect.signature(kernel).parameters)).values())
+
+    def of_entries(*atoms: Atom) -> Atom:
+        return r.number(node, r.inline(node, kernel, list(atoms)))
+
+    return r.mapped(node, of_entries, *parts) if any(isinstance(p, Array) for p in parts) else of_entries(*parts)
 
 
 def to_integer(r: Any, node: ast.Call, name: str) -> Atom:
@@ -106,13 +170,19 @@ def extreme(r: Any, node: ast.Call, name: str) -> Value:
     return r.fold(name, [r.atom(n) for n in node.args])
 
 
-def part(r: Any, node: ast.Call, which: str) -> Atom:
-    return r.part_of(r.atom(arguments(r, node, "val")["val"]), which)
+def part(r: Any, node: ast.Call, which: str) -> Value:
+    (z,) = r.operands(arguments(r, node, "val")["val"])
+    return part_of(r, node, z, which)
 
 
-def angle(r: Any, node: ast.Call) -> Atom:
-    z = r.atom(arguments(r, node, "z")["z"])
-    return r.apply(node, "arctan2", r.part_of(z, "imag"), r.part_of(z, "real"))
+def part_of(r: Any, node: ast.AST, z: Value, which: str) -> Value:
+    """Real or imaginary parts, of a number or entry by entry."""
+    return r.mapped(node, lambda v: r.part_of(v, which), z) if isinstance(z, Array) else r.part_of(z, which)
+
+
+def angle(r: Any, node: ast.Call) -> Value:
+    (z,) = r.operands(arguments(r, node, "z")["z"])
+    return r.elementwise(node, "arctan2", part_of(r, node, z, "imag"), part_of(r, node, z, "real"))
 
 
 def of_parts(r: Any, node: ast.Call) -> Atom:
@@ -145,7 +215,10 @@ def kernel(r: Any, node: ast.Call, function: Any) -> Value:
 
 HANDLERS: dict[Any, Callable[[Any, ast.Call], Value]] = {
     np.real: partial(part, which="real"), np.imag: partial(part, which="imag"), np.angle: angle, complex: of_parts,
-    len: length, np.round: rounded,
+    len: length, np.round: rounded, np.around: rounded, np.positive: unchanged, np.nan_to_num: nan_to_num,
+    np.copysign: copysign, math.copysign: copysign, divmod: quotient_and_rest,
+    **{getattr(np, f"logical_{n}"): partial(logical, name=w) for n, w in (
+        ("and", "and_"), ("or", "or_"), ("xor", "ne"), ("not", "not_"))},
     max: partial(extreme, name="maximum"), min: partial(extreme, name="minimum"),
     math.floor: partial(to_integer, name="floor"), math.ceil: partial(to_integer, name="ceil"),
     math.trunc: partial(to_integer, name="trunc"), round: partial(to_integer, name="rint"),

@@ -75,7 +75,7 @@ class Wholes(Views):
             return self.apply(node, name, *values)
         types = tuple(v.type.dtype for v in values)
         ufunc = WORDS[name].ufunc
-        loop = loop_of(ufunc, types) if ufunc is not None else None
+        loop = loop_of(ufunc, types) if hasattr(ufunc, "types") else None
         inputs, output = loop or (types, "")
         if inputs and set(inputs) == {"bool"} and output == "bool":
             name = ON_TRUTH.get(name, name)

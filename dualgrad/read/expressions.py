@@ -19,13 +19,31 @@ from .calls import attribute, read_call
 from .elements import Wholes
 from .products import matmul
 from .source import Source
-from .values import Array, Bound, ReadAgain, Static, Unclear, Value, cast_literal, is_number, leaves, unified, wrap
+from .values import (
+    Array,
+    Bound,
+    Frozen,
+    ReadAgain,
+    Static,
+    Unclear,
+    Value,
+    cast_literal,
+    is_number,
+    leaves,
+    unified,
+    whole,
+    wrap,
+)
 
 BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power", ast.FloorDiv: "floordiv",
     ast.Mod: "mod",
 }  # fmt: skip
 LOGIC = {ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "ne"}
+BITS: dict[type, str] = {
+    ast.BitAnd: "bit_and", ast.BitOr: "bit_or", ast.BitXor: "bit_xor", ast.LShift: "shift_left",
+    ast.RShift: "shift_right",
+}  # fmt: skip
 COMPARE: dict[type, Any] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -57,6 +75,7 @@ class Expressions(Wholes):
         self.b = Builder()
         self.inits: dict[Var, Const] = {}  # what the program binds first
         self.head: list[Statement] = []
+        self.frozen: dict[int, Array] = {}  # arrays found among globals and in closures
         self.dims: dict[Var, tuple[Atom, ...]] = {}
         self.fresh_arrays: set[Any] = set()  # made by the kernel itself
         self.arguments: set[Any] = set()  # given to it
@@ -97,12 +116,10 @@ class Expressions(Wholes):
         if isinstance(value, Unclear):
             self.source.refuse(node, "unclear")
         thing = value.object if isinstance(value, Static) else value
-        if isinstance(thing, np.ndarray):
-            self.source.refuse(node, "global array")
         self.source.refuse(node, "no number", kind=type(thing).__name__)
 
     def value_Constant(self, node: ast.Constant) -> Value:
-        if node.value is None or node.value is ...:
+        if node.value is None or node.value is ... or type(node.value) is str:
             return None if node.value is None else Static(node.value)
         return const(node.value) if type(node.value) in (bool, int, float, complex) else self.source.fence(node)
 
@@ -112,7 +129,7 @@ class Expressions(Wholes):
     def value_Name(self, node: ast.Name) -> Value:
         bound = self.env.get(node.id)
         if bound is None:
-            return self.source.refuse(node, "unbound") if node.id in self.local else wrap(self.source.lookup(node))
+            return self.source.refuse(node, "unbound") if node.id in self.local else self.outside(node)
         for leaf in leaves(bound.value):
             if isinstance(leaf, Unclear) and leaf.places - self.wanted:
                 self.wanted.update(leaf.places)
@@ -125,6 +142,21 @@ class Expressions(Wholes):
             elif not isinstance(leaf, Array) or not self.is_made(leaf):
                 self.source.refuse(node, "unsure")
         return bound.value
+
+    def outside(self, node: ast.expr, thing: Any = None) -> Value:
+        """What a name that the function does not bind stands for; an array is frozen, as in numba."""
+        thing = self.source.lookup(node) if isinstance(node, ast.Name) else thing
+        if not isinstance(thing, np.ndarray) or thing.dtype.kind not in "biufc":
+            return wrap(thing)
+        if not thing.ndim:
+            return wrap(thing[()])
+        if id(thing) not in self.frozen:
+            name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "array")
+            var = Var(name, Type(thing.dtype.name, thing.ndim))
+            self.head.append(Let(var, WORDS["frozen"], (), {"of": Frozen(thing, name)}))
+            self.dims[var] = tuple(map(const, thing.shape))
+            self.frozen[id(thing)] = whole(var)
+        return self.frozen[id(thing)]
 
     def start_at_zero(self, var: Var) -> None:
         """Bind a variable that some path reads and does not bind."""
@@ -145,7 +177,7 @@ class Expressions(Wholes):
             return self.part_of(base, name)
         if not isinstance(base, Static) or not hasattr(base.object, name):
             self.source.refuse(node, "attribute")
-        return wrap(getattr(base.object, name))
+        return self.outside(node, getattr(base.object, name))
 
     def part_of(self, z: Atom, which: str) -> Atom:
         """The real or imaginary part of a number."""
@@ -156,6 +188,11 @@ class Expressions(Wholes):
     def value_Subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
         if type(base) is not tuple:
+            if isinstance(base, Array) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+                index = self.value(node.slice)
+                if isinstance(index, Array) and "int" in index.type.dtype:
+                    return self.gathered(base, index)
+                node = ast.copy_location(ast.Subscript(node.value, Given(index, node.slice), node.ctx), node)
             place = self.element(node, base)
             return place if place.axes else self.load(place)
         if isinstance(node.slice, ast.Slice):
@@ -164,9 +201,31 @@ class Expressions(Wholes):
                 self.source.refuse(node, "tuple index")
             return base[slice(*[e and e.value for e in ends])]
         k = self.value(node.slice)
-        if not isinstance(k, Const) or not -len(base) <= k.value < len(base):
+        if isinstance(k, Const) and -len(base) <= k.value < len(base):
+            return base[k.value]
+        if not isinstance(k, Var) or "int" not in k.type.dtype or not all(map(is_number, base)):
             self.source.refuse(node, "tuple index")
-        return base[k.value]
+        return self.chosen_part(base, k)
+
+    def gathered(self, base: Array, index: Array) -> Array:
+        """``base[index]`` with an array of integers: entries, or rows, one for each of them."""
+        index, rank = self.settled(index), len(index.axes)
+        n, natural = self.length(base, 0), base.axes[0].count is None and base.is_memory
+
+        def at(k: tuple[Atom, ...]) -> Atom:
+            return self.entry(base, (self.wrapped(self.load(index, k[:rank]), n, natural), *k[rank:]))
+
+        return self.expression((*self.shape(index), *self.shape(base)[1:]), at, base, index)
+
+    def chosen_part(self, parts: tuple[Atom, ...], k: Var) -> Atom:
+        """An entry of a tuple of numbers at an index known at run time."""
+        n, type = const(len(parts)), reduce(unified, [p.type for p in parts])
+        known = self.b.and_(self.b.le(self.b.neg(n), k), self.b.lt(k, n))
+        index = self.wrapped(self.checked(k, known, "an index outside of a tuple"), n, False)
+        found = self.cast(parts[-1], type.dtype)
+        for i, part in enumerate(parts[:-1]):
+            found = self.b.where(self.b.eq(index, const(i)), self.cast(part, type.dtype), found)
+        return found
 
     # Operators
 
@@ -191,7 +250,8 @@ class Expressions(Wholes):
 
     def binary(self, node: ast.AST, op: ast.operator, a: Value, b: Value) -> Value:
         logic = a.type.dtype == b.type.dtype == "bool" and LOGIC.get(type(op))
-        name = logic or BINARY.get(type(op))
+        whole = "float" not in a.type.dtype + b.type.dtype and not logic and not isinstance(a, tuple)
+        name = logic or BINARY.get(type(op)) or (BITS.get(type(op)) if whole else None)
         if not name:
             self.source.refuse(node, "operator", kind=type(op).__name__)
         return self.elementwise(node, name, a, b)
@@ -201,14 +261,48 @@ class Expressions(Wholes):
             a = self.truth(node.operand)
             return const(not a.value) if isinstance(a, Const) else self.b.not_(a)
         (a,) = self.operands(node.operand)
-        if isinstance(node.op, ast.Invert) and a.type.dtype != "bool":
+        if isinstance(node.op, ast.Invert) and a.type.differentiable:
             self.source.refuse(node, "operator", kind="~")
         if isinstance(node.op, ast.UAdd):
             return a
-        name = "not_" if isinstance(node.op, ast.Invert) else "neg"
+        name = "neg"
+        if isinstance(node.op, ast.Invert):
+            name = "not_" if a.type.dtype == "bool" else "flip_bits"
         return self.elementwise(node, name, a) if isinstance(a, Array) else self.b.emit(WORDS[name], a)
 
+    def static(self, node: ast.expr) -> Static | None:
+        """What an expression is if it is no number and no array: None, a string, a function; else None."""
+        if isinstance(node, (ast.Constant, ast.Name)):
+            value = self.env[node.id].value if isinstance(node, ast.Name) and node.id in self.env else None
+            value = self.value(node) if not isinstance(value, Unclear) else value
+            return Static(None) if value is None else value if isinstance(value, Static) else None
+        return None
+
+    def compared_objects(self, node: ast.Compare) -> Atom | None:
+        """``w is None``, ``mode == "fast"``: known in advance; None where numbers are compared."""
+        op, (left, right) = node.ops[0], map(self.static, (node.left, node.comparators[0]))
+        if isinstance(op, (ast.Is, ast.IsNot)) and (left or right):
+            same = left is not None and right is not None and left.object is right.object
+            return const(same is isinstance(op, ast.Is))
+        if isinstance(op, (ast.Eq, ast.NotEq)) and left and right:
+            return const((left.object == right.object) is isinstance(op, ast.Eq))
+        return None
+
+    def member(self, node: ast.Compare) -> Atom:
+        """``x in (a, b)``"""
+        x, parts = self.atom(node.left), self.value(node.comparators[0])
+        if type(parts) is not tuple or not parts:
+            self.source.refuse(node, "operator", kind="in")
+        found = self.fold("or_", [self.compared(node, ast.Eq(), x, self.number(node, p)) for p in parts])
+        if isinstance(node.ops[0], ast.In):
+            return found
+        return const(not found.value) if isinstance(found, Const) else self.b.not_(found)
+
     def value_Compare(self, node: ast.Compare) -> Value:
+        if len(node.ops) == 1 and (known := self.compared_objects(node)) is not None:
+            return known
+        if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            return self.member(node)
         if len(node.ops) == 1 and type(node.ops[0]) in COMPARE:
             a, b = self.operands(node.left, node.comparators[0])
             if isinstance(a, Array) or isinstance(b, Array):

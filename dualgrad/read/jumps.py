@@ -12,7 +12,7 @@ import ast
 from typing import Any
 
 RESULT, DONE = ".result", ".done"  # names that no Python variable can have
-JUMPS = (ast.Return, ast.Break, ast.Continue)
+JUMPS = (ast.Return, ast.Break, ast.Continue)  # a raise needs no flag: nothing follows it
 Loop = ast.For | ast.While
 Block = list[ast.stmt]
 
@@ -30,7 +30,7 @@ def ends(body: Block) -> bool:
         return ends(last.body) and ends(last.orelse)
     if isinstance(last, ast.While) and isinstance(last.test, ast.Constant) and last.test.value:
         return not any("break" in flag for s in last.body for flag in raised(s, 0))
-    return isinstance(last, JUMPS)
+    return isinstance(last, (*JUMPS, ast.Raise))
 
 
 def is_none(value: ast.expr | None) -> bool:

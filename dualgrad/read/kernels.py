@@ -15,7 +15,7 @@ from dualgrad.transforms.ssa import ssa
 from .jumps import RESULT, ends, is_none, without_jumps
 from .source import Source
 from .statements import Statements
-from .values import ArgType, Array, Read, ReadAgain, Unclear, Value, as_value, is_number, leaves, mapped, wrap
+from .values import ArgType, Array, Read, ReadAgain, Static, Unclear, Value, as_value, is_number, leaves, mapped, wrap
 
 
 def read_kernel(f: Any, argtypes: list[ArgType]) -> Read:
@@ -57,7 +57,7 @@ class Reader(Statements):
             self.inlined, self.b, self.inits, self.sources = True, caller.b, caller.inits, caller.sources
             self.caller, self.head, self.dims, self.fresh_arrays = caller, caller.head, caller.dims, caller.fresh_arrays
             self.origins, self.own_stores, self.guards = caller.origins, caller.own_stores, caller.guards
-            self.chosen = caller.chosen
+            self.chosen, self.frozen = caller.chosen, caller.frozen
             self.wanted, self.arguments = caller.wanted, caller.arguments
             self.active += caller.active
             self.suspects = caller.suspects
@@ -78,6 +78,9 @@ class Reader(Statements):
         result = mapped(lambda v: self.owned(v).var if isinstance(v, Array) else v, found)
         self.check_writes(self.b.block)
         stored = written(self.b.block)
+        for array in self.frozen.values():
+            if array.var in stored:
+                self.source.refuse(self.source.tree, "global store", array=array.var.name)
         writes = tuple(k for k, v in enumerate(variables) if v in stored)
         results = leaves(result) if result is not None else [variables[k] for k in writes]
         inits: list[Statement] = [Let(v, WORDS["move"], (zero,)) for v, zero in self.inits.items()]
@@ -86,7 +89,8 @@ class Reader(Statements):
 
     def owned(self, array: Array) -> Array:
         """An array as a result: a view becomes an array of its own."""
-        return array if array.is_memory and array.is_whole else self.fresh(array)
+        own = array.is_memory and array.is_whole and array not in self.frozen.values()
+        return array if own else self.fresh(array)
 
     def run(self, args: list[Value]) -> Value:
         """Emit the body for these arguments; what it returns."""
@@ -167,4 +171,4 @@ def parameter(name: str, t: Any) -> Any:
     """The variables of one parameter."""
     if type(t) is tuple:
         return tuple(parameter(f"{name}_{k}", part) for k, part in enumerate(t))
-    return t if isinstance(t, Const) else Var(name, t)
+    return t if isinstance(t, (Const, Static)) else Static(None) if t is None else Var(name, t)

@@ -8,7 +8,7 @@ from typing import Any
 from dualgrad.core.errors import KernelError
 from dualgrad.core.program import Type
 
-from .values import ArgType, Static, wrap
+from .values import ArgType, wrap
 
 
 def types_of(numba_types: Iterable[Any]) -> list[ArgType | None]:
@@ -21,9 +21,7 @@ def _type_of(given: Any) -> ArgType | None:
 
     t: Any = types.unliteral(given)
     if isinstance(t, types.Omitted):
-        value = wrap(t.value)
-        if not isinstance(value, Static):
-            return value  # type: ignore[return-value]
+        return wrap(t.value)  # type: ignore[return-value]
     if isinstance(t, types.Array) and t.ndim and isinstance(t.dtype, (types.Number, types.Boolean)):
         return Type(t.dtype.name, t.ndim)
     if isinstance(t, (types.Number, types.Boolean)):

@@ -58,6 +58,11 @@ def outer(r: Any, node: ast.Call) -> Array:
     return r.elementwise(node, "mul", widened(r, node, a, 1), widened(r, node, b, 0))
 
 
+def conjugate(r: Any, node: ast.Call) -> Value:
+    (z,) = values(r, node, "z")
+    return r.elementwise(node, "conj", z)
+
+
 # Kernels of the library
 
 
@@ -129,4 +134,5 @@ METHODS: dict[str, Callable[..., Value]] = {
         np.copy, np.reshape, np.ravel, np.transpose, np.cumsum, np.cumprod, np.dot,
     )},
     "flatten": partial(ravel, copies=True), "astype": astype, "fill": fill,
+    "conj": conjugate, "conjugate": conjugate,
 }  # fmt: skip

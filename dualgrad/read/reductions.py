@@ -12,7 +12,7 @@ import numpy as np
 from dualgrad.core.program import BOOL, INT, Atom, Type, Var, const
 from dualgrad.core.words import WORDS
 
-from .arguments import FLOAT, arguments, array, axis_of, choose, literal
+from .arguments import FLOAT, Given, arguments, array, axis_of, choose, literal
 from .making import diagonal_length, raveled
 from .values import Array, Value
 from .views import ONE, ZERO
@@ -20,7 +20,11 @@ from .views import ONE, ZERO
 
 def reduction(r: Any, node: ast.Call, of: Callable[..., Atom]) -> Value:
     given = arguments(r, node, "a axis?")
-    found, axis = array(r, given["a"]), literal(r, node, given, "axis")
+    parts = r.value(given["a"]) if of is summed else None
+    if type(parts) is tuple and parts and len(given) == 1:
+        return r.fold("add", [r.number(given["a"], p) for p in parts])
+    found = array(r, given["a"] if parts is None else Given(parts, given["a"]))
+    axis = literal(r, node, given, "axis")
     rank = len(found.axes)
     if axis is None or rank == 1:
         return of(r, node, found)
@@ -166,6 +170,11 @@ def count_nonzero(r: Any, node: ast.AST, v: Array) -> Atom:
     return r.folded(r.shape(v), ZERO, lambda t, k: r.b.add(t, r.cast(r.cast(r.entry(v, k), "bool"), "int64")))
 
 
+def spread_of(r: Any, node: ast.AST, v: Array) -> Atom:
+    """``np.ptp``"""
+    return r.b.sub(extreme(r, node, v, "maximum"), extreme(r, node, v, "minimum"))
+
+
 def running(r: Any, node: ast.Call, word: str, start: int) -> Array:
     """``np.cumsum`` and ``np.cumprod``."""
     v = array(r, arguments(r, node, "a")["a"])
@@ -196,7 +205,7 @@ def reductions() -> dict[Any, Callable[..., Value]]:
         np.max: partial(extreme, word="maximum"), np.min: partial(extreme, word="minimum"),
         np.argmax: partial(place_of_extreme, word="gt"), np.argmin: partial(place_of_extreme, word="lt"),
         np.any: partial(truth, word="or_", start=False), np.all: partial(truth, word="and_", start=True),
-        np.count_nonzero: count_nonzero,
+        np.count_nonzero: count_nonzero, np.ptp: spread_of,
     }  # fmt: skip
     return {function: partial(reduction, of=of) for function, of in table.items()}
 

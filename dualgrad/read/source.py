@@ -18,14 +18,11 @@ SYNTAX = {
     "YieldFrom": "a generator | write the values into an array argument",
     "Try": "try/except | test for the condition with if",
     "With": "a with block (object mode included) | do that part in Python, outside of the kernel",
-    "Raise": "raise | check the arguments in Python, before the kernel is called",
-    "Assert": "assert | check the arguments in Python, before the kernel is called",
     "List": "a list | use an array: np.zeros(n) and stores, or np.array([a, b])",
     "ListComp": "a list comprehension | use an array: np.zeros(n) and a loop",
     "GeneratorExp": "a generator expression | write the loop",
     "Dict": "a dict | pass numbers and arrays as arguments",
     "Set": "a set | use an array",
-    "Constant": "a string | keep it outside of the kernel",
     "JoinedStr": "a string | keep it outside of the kernel",
     "Lambda": "a lambda | define the function beside the kernel and decorate it with @njit",
     "FunctionDef": "a nested function | define the function beside the kernel and decorate it with @njit",
@@ -47,7 +44,7 @@ REFUSED = {
     "unclear": "{code} may mean different things here | paths that meet (branches, turns of a loop) bind it to several"
     " arrays | use one array and store into it, or give each its own name",
     "array": "{code} is an array where a number is needed | {programs} | take an element or a sum",
-    "global array": "{code} is a global array | numba freezes it, with its derivative | pass it as an argument",
+    "global store": "the global array {array} is written | numba freezes global arrays | pass it as an argument",
     "no number": "{code} ({kind}) is used as a number | {programs} | use numbers and arrays",
     "no array": "{code} is indexed, but is not an array | {programs} | pass it as an array",
     "tuple index": "a tuple is indexed by what is not known in advance | its parts are variables | use an array",
@@ -80,6 +77,10 @@ REFUSED = {
     "call": "{function}(...) cannot be differentiated in a kernel | it is no word, no buffer, and no other kernel"
     " | write it as a loop, or as an @njit function of its own",
     "call arguments": "these arguments of {function} are not read in kernels | {reason} | write it in other words",
+    "raise": "{code} is raised | an exception of a kernel is one of Python's, with literal arguments"
+    ' | write raise ValueError("what is wrong")',
+    "guvectorize": "{function} was made by @guvectorize | it loops over axes that a kernel does not see"
+    " | call an @njit function that gets whole arrays",
     "recursion": "{function} calls itself | a program has no calls | write the recursion as a loop",
     "some paths": "some paths of {name} return a value and some return nothing | the result must have one structure"
     " | return a value on every path",

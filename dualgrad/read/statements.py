@@ -9,6 +9,7 @@ meanings at the end of its body are those at its start.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,9 +17,10 @@ from typing import Any
 from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Statement, Store, Var, While, const
 from dualgrad.core.walk import walk
 
-from .loops import Turns, from_zero, turns
+from .arguments import Given, choose
+from .loops import Turns, from_zero, parts_of, turns
 from .meeting import Loop, Meeting, at_once
-from .values import Array, Bound, Static, Unclear, Value, mapped, unified
+from .values import Array, Bound, Static, Unclear, Value, is_number, leaves, mapped, unified
 from .views import ZERO
 
 
@@ -83,7 +85,8 @@ class Statements(Meeting):
         if isinstance(target, ast.Name):
             self.env[target.id] = Bound(self.bind(target, target.id.strip("."), value))
         elif isinstance(target, ast.Subscript):
-            self.assign_into(target, self.place(target), value)
+            if not self.assign_where(target, value):
+                self.assign_into(target, self.place(target), value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             if isinstance(value, Array) and value.axes:
                 value = self.unpacked(target, self.settled(value), len(target.elts))
@@ -104,6 +107,23 @@ class Statements(Meeting):
         parts = [self.part(array, [self.b.add(start, const(k)), *rest]) for k in range(count)]
         return tuple(part if part.axes else self.load(part) for part in parts)
 
+    def assign_where(self, target: ast.Subscript, value: Value) -> bool:
+        """``x[mask] = number``; False where the index is no mask."""
+        if isinstance(target.slice, (ast.Slice, ast.Tuple)) or not is_number(value):
+            return False
+        mask = self.apart(lambda: self.value(target.slice))[0]
+        if not isinstance(mask, Array) or mask.type.dtype != "bool":
+            return False
+        mask, place = self.settled(self.value(target.slice)), self.value(target.value)
+        if not isinstance(place, Array) or not place.is_memory:
+            self.source.refuse(target, "store")
+        if len(mask.axes) != len(place.axes):
+            self.source.refuse(target, "index")
+        _, shape = self.fitted(target, place, mask)
+        self.loops(shape, lambda k: choose(
+            self, self.entry(mask, k), lambda: self.put(place, k, value), lambda: None))  # fmt: skip
+        return True
+
     def bind(self, node: ast.AST, name: str, value: Value) -> Value:
         """What a name means after it is bound to a value: numbers are copied, arrays are not."""
         if type(value) is tuple:
@@ -120,6 +140,28 @@ class Statements(Meeting):
         self.write(var, atom)
         return var
 
+    # What raises
+
+    def read_Assert(self, s: ast.Assert) -> None:
+        error = ast.Call(ast.Name("AssertionError"), [s.msg] if s.msg else [], [])
+        test = ast.copy_location(ast.UnaryOp(ast.Not(), s.test), s)
+        fails = ast.copy_location(ast.Raise(ast.fix_missing_locations(ast.copy_location(error, s))), s)
+        self.read_If(ast.copy_location(ast.If(test, [fails], []), s))
+
+    def read_Raise(self, s: ast.Raise) -> None:
+        """An exception of Python with literal arguments; what follows is never reached."""
+        node: Any = s.exc
+        args = node.args if isinstance(node, ast.Call) else []
+        kind: Any = None if node is None else self.value(node.func if isinstance(node, ast.Call) else node)
+        name = getattr(getattr(kind, "object", None), "__name__", "")
+        if (
+            not name
+            or getattr(builtins, name, None) is not kind.object
+            or not all(isinstance(a, ast.Constant) for a in args)
+        ):
+            self.source.refuse(node or s, "raise")
+        self.b.fail(error=f"{name}({', '.join(map(ast.unparse, args))})")
+
     # Where paths meet
 
     def read_If(self, s: ast.If) -> None:
@@ -133,6 +175,11 @@ class Statements(Meeting):
             paths.append((self.env, block))
         (a, then), (b, orelse) = paths
         self.path_names = (a, b)
+        lost = [any(isinstance(t, ast.Raise) for t in body[-1:]) for body in (s.body, s.orelse)]
+        if lost[0] != lost[1]:
+            self.env = self.after(start, b if lost[0] else a)
+            self.b.block.append(If(test, then, orelse, [], s.lineno))
+            return None
         self.env = {name: Bound(bound.value, False) for name, bound in {**a, **b}.items()}
         for name in [name for name in a if name in b]:  # a set would be in another order in each process
             value = self.meet(name, s.lineno, (a[name], then), (b[name], orelse))
@@ -140,6 +187,14 @@ class Statements(Meeting):
         if then or orelse:
             self.b.block.append(If(test, then, orelse, [], s.lineno))
         self.measure_pending()
+
+    def after(self, start: dict[str, Bound], end: dict[str, Bound]) -> dict[str, Bound]:
+        """What names mean after a branch whose other side raises: arrays that it made are memory of that side alone."""
+
+        def lasts(name: str, bound: Bound) -> bool:
+            return bound.sure and (start.get(name) == bound or all(map(is_number, leaves(bound.value))))
+
+        return {name: Bound(bound.value, lasts(name, bound)) for name, bound in end.items()}
 
     def turn(self, line: int, body: Callable[[], None]) -> list[Statement]:
         """Read a loop's body until names mean the same at its end and at its start."""
@@ -194,6 +249,9 @@ class Statements(Meeting):
         self.b.block.append(While([], flag, block, [], s.lineno))
 
     def read_For(self, s: Any) -> None:
+        parts = parts_of(self, s.iter)
+        if parts is not None:
+            return self.over_parts(s, parts)
         run = turns(self, s.iter)
         if s.until:
             return self.counted(s, run)
@@ -205,6 +263,14 @@ class Statements(Meeting):
 
         block = self.turn(s.lineno, body)
         self.b.block.append(For(index, run.start, run.stop, run.step, block, [], False, s.lineno))
+
+    def over_parts(self, s: Any, parts: tuple[Value, ...]) -> None:
+        """A loop over a tuple is its body once for each part; what follows a break is skipped."""
+        for part in parts:
+            body = [ast.copy_location(ast.Assign([s.target], Given(part, s.iter)), s), *s.body]
+            if s.until:
+                body = [ast.copy_location(ast.If(ast.BoolOp(ast.And(), s.until), body, []), s)]
+            self.block(ast.fix_missing_locations(ast.Module(body, [])).body)
 
     def counted(self, s: Any, run: Turns) -> None:
         """A ``for`` that may be left early is a ``while`` with a counter."""

@@ -72,6 +72,18 @@ def whole(source: Var | Elements) -> Array:
     return Array(source, (Const(0, INT),) * rank, tuple(Axis(k) for k in range(rank)))
 
 
+@dataclass(eq=False)
+class Frozen:
+    """An array that a kernel finds among its globals or in its closure, and its name in the generated text."""
+
+    array: np.ndarray
+    name: str
+
+    @property
+    def type(self) -> Type:
+        return Type(self.array.dtype.name, self.array.ndim)
+
+
 @dataclass(frozen=True, eq=False)
 class Static:
     """A Python object known while reading: a module, a function, a dtype."""

@@ -140,8 +140,7 @@ class Views:
     def element(self, node: ast.Subscript, base: Value) -> Array:
         """The view that a subscript names; without axes, it is one entry."""
         if not isinstance(base, Array):
-            thing = base.object if isinstance(base, Static) else None
-            self.source.refuse(node.value, "global array" if hasattr(thing, "dtype") else "no array")
+            self.source.refuse(node.value, "no array")
         nodes = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         indices = [n if isinstance(n, ast.Slice) else self.value(n) for n in nodes]
         indices = [part for i in indices for part in (i if type(i) is tuple else [i])]

@@ -80,6 +80,12 @@ discrete("not_(a)", "not {0}", precedence=4, infer=truth)
 discrete("isnan(x)", infer=truth)
 discrete("isinf(x)", infer=truth)
 discrete("isfinite(x)", infer=truth)
+for _name, _sign, _level in [
+    ("bit_or", "|", 6), ("bit_xor", "^", 7), ("bit_and", "&", 8), ("shift_left", "<<", 9), ("shift_right", ">>", 9),
+]:  # fmt: skip
+    discrete(f"{_name}(a, b)", f"{{0}} {_sign} {{1}}", precedence=_level)
+discrete("flip_bits(a)", "~{0}", precedence=30)
+discrete("signed_one(a)", "np.copysign(1.0, {0})", infer=floating)
 discrete("intpower(a, b)", "{0} ** {1}", precedence=40)
 discrete("floordiv(a, b)", "{0} // {1}", precedence=20, ufunc=np.floor_divide)
 arithmetic("mod(a, b)", "selecting", "{0} % {1}", "da - floordiv(a, b)*db", precedence=20, ufunc=np.remainder,
@@ -112,6 +118,7 @@ def _full_type(types: list[Type], params: dict[str, Any]) -> Type:
     return Type(params["dtype"], len(types) - 1)
 
 
+memory("frozen()", lambda args, params, types: params["of"].name, lambda types, params: params["of"].type)
 memory("load(array, index)", _load_text, _load_type)
 memory("full(value, shape)", _full_text, _full_type)
 memory("series(size)", "[0.0] * {0}", lambda types, params: Type("float64", -1))
@@ -124,5 +131,7 @@ memory(  # the array, at least twice as long (further entries zero) if it has no
 # The first argument, an integer, where the second holds; the printer writes the statement that raises.
 discrete("checked(a, ok)", "{0}", infer=like_first)
 discrete("unsigned(i)", "np.uintp({0})", infer=lambda types, params: Type("uint64"))  # of what is not negative
+# A statement that raises; no number comes of it.
+discrete("fail()", "raise {error}", infer=lambda types, params: INT)
 discrete("shape(array)", "{0}.shape[{axis}]", infer=lambda types, params: INT)
 discrete("length(start, stop, step)", "len(range({0}, {1}, {2}))", infer=lambda types, params: INT)

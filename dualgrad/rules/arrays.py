@@ -59,7 +59,8 @@ PAIRS: list[tuple[str, str | Callable[..., str], str]] = [
     ("matmul_right_back(x, a, shape)", "matmul_right_back({0}, {1}, {2})", "matmul_right(ct, a)"),
     # einsum is linear in each operand, and its transpose an einsum where letters change places.
     (
-        "contract(x, other, letters, others, out)", "contract({0}, {1}, {2}, {3}, {4})",
+        "contract(x, other, letters, others, out)",
+        "contract({0}, {1}, {2}, {3}, {4})",
         "contract(ct, other, out, others, letters)",
     ),
     # Fourier transforms along an axis counted from the end; the adjoint of F is n times its inverse.

@@ -126,4 +126,3 @@ ZEROS: dict[str, Callable[..., Atom | None]] = {
 def rule_names(rule: str) -> set[str]:
     """The names a rule mentions."""
     return {n.id for n in ast.walk(parse(rule)) if isinstance(n, ast.Name)}
-

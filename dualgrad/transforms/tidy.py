@@ -127,7 +127,7 @@ def _reads(s: Statement, live: Live) -> Iterator[Atom]:
 def is_live(s: Statement, live: Live) -> bool:
     """Whether something that a statement does is read."""
     if isinstance(s, Let):
-        return s.target in live
+        return s.target in live or s.word.name == "fail"
     if isinstance(s, Store):
         return live.holds(s.array)
     if any(v in live for v in vars_bound(s) if not (isinstance(s, For) and v is s.var)):

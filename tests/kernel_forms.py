@@ -1,0 +1,234 @@
+"""Kernels of forms that strangers write: globals, constants, guards, tuples, masks; more entries of `kernels.CASES`."""
+
+from __future__ import annotations
+
+import math
+import types
+
+import kernels
+import numba
+import numpy as np
+from kernels import CASES, Case, X, Y, case, numbers, softplus
+from numba import njit, prange, vectorize
+
+WEIGHTS = np.array([0.5, 1.5, 2.5])
+DESIGN = np.arange(6.0).reshape(2, 3)
+ORDER = np.array([0, 2, 1, 2])
+UNIT = np.array(1.5)
+M = numbers(3, 4, seed=60)
+module = types.ModuleType("module")
+module.softplus, module.weights = softplus, WEIGHTS
+
+
+# Constants
+
+
+@case(X)
+@njit
+def global_arrays(x):
+    """Numba freezes them; they are read as arrays, as indices, and as what is looped over."""
+    s = x[0] * WEIGHTS[1] + np.sum(WEIGHTS * x[:3]) + WEIGHTS @ x[3:]
+    for k in ORDER:
+        s += x[k] * k
+    return s, DESIGN @ x[:3], DESIGN
+
+
+def weighted(weights, scale):
+    @njit
+    def closed(x):
+        return np.sum(weights * x[:3]) * scale + weights[0]
+
+    return closed
+
+
+CASES.append(Case("array_of_a_closure", weighted(WEIGHTS, 2.0), (X,)))
+
+
+@case(X)
+@njit
+def attributes_of_modules(x):
+    return module.softplus(x[0]) + module.softplus(x[1], sharp=x[2]) + kernels.SCALE * np.sum(module.weights) * x[3]
+
+
+@case(X)
+@njit
+def options(x, mode="square", weights=None, offset=None):
+    """What is no number is known in advance."""
+    if weights is not None:
+        return x[0]
+    s = x[1] if mode != "square" else x[1] ** 2
+    if mode == "square" and offset is None:
+        s *= x[2]
+    return s
+
+
+# Guards
+
+
+@case(X, 3)
+@njit
+def guards(x, n):
+    """Doc."""
+    if len(x) < n:
+        raise ValueError("too short")
+    assert n > 0, "positive"
+    if x[0] > 0:
+        y = x[0] * 2
+    else:
+        raise ValueError
+    for i in range(n):
+        if x[i] > 100:
+            raise OverflowError("large")
+        y *= x[i]
+    return y
+
+
+@case(2.0)
+@njit
+def converges_or_raises(a):
+    x = a
+    for _ in range(60):
+        new = 0.5 * (x + a / x)
+        if abs(new - x) < 1e-14:
+            return new
+        x = new
+    raise ArithmeticError("no convergence")
+
+
+# Integers, truth values, membership
+
+
+@case(X)
+@njit
+def bits(x):
+    s = 0.0
+    for i in range(6):
+        if i & 1 and i not in (3, 4):
+            s += x[i]
+        s += x[i] * ((i << 1) + (i >> 1)) + (i ^ 3) * x[i] + (i | 2) * x[i] + (~i) * x[i]
+        if i in (1, 3):
+            s *= x[i]
+    q, r = divmod(7, 3)
+    return s * q + r, x[q] * np.logical_and(s > 0, x[0]) + np.logical_xor(s > 0, x[0] > 0)
+
+
+@case(0.7, -1.2, X)
+@njit
+def other_functions(x, y, v):
+    s = math.degrees(x) + math.radians(y) + math.copysign(x, y) + np.copysign(y, x) + np.positive(x)
+    t = np.float_power(x, 2.5) + np.nan_to_num(y) + np.degrees(x) + np.radians(y) + np.around(x) + sum((x, y))
+    u = np.nan_to_num(v) + np.copysign(v, y) + np.degrees(v) + v.real + np.real(v) + v.imag + v.conj()
+    return s * t, u, np.ptp(v)
+
+
+# Tuples
+
+
+@case(X)
+@njit
+def loops_over_tuples(x):
+    s = 0.0
+    for v in (x[0], x[1] * 2, x[2]):
+        s += v * v
+        if s > 100:
+            break
+    for k, (a, b) in enumerate(((x[3], x[4]), (x[4], x[5]))):
+        s *= a + k * b
+    for row, c in zip((x[:2], x[2:4]), (2.0, x[5])):
+        s += np.sum(row) * c
+    return s
+
+
+@case((0.4, 1.2, 0.9), 2)
+@njit
+def tuple_at_run_time(t, n):
+    s = 0.0
+    for i in range(len(t)):
+        s += t[i] * t[i - n] * i
+    return s
+
+
+# Indices
+
+
+@case(M)
+@njit
+def every_index(a):
+    s = 0.0
+    for i, j in np.ndindex(a.shape):
+        s += a[i, j] ** (i + 1) * j
+    for index in np.ndindex(3, 4):
+        s += a[index] ** 2
+    for (i, j), v in np.ndenumerate(a):
+        s += v * i * j
+    for v in a.flat:
+        s = s * 0.5 + v
+    return s
+
+
+@case(M, np.array([2, -1, 0, 2]))
+@njit
+def gathered(a, k):
+    rows = a[k] * 2.0
+    v = a[0]
+    a[0, 0] = 3.0
+    return np.sum(rows * rows), v[k] * v[ORDER], rows
+
+
+@case(X)
+@njit
+def masked_stores(x):
+    y = x * x
+    y[y > 1.0] = x[0]
+    m = x < 0.8
+    y[~m] = 2.0 * y[0]
+    x[m] = 0.0
+    return y, x
+
+
+@case(X, Y)
+@njit(parallel=True)
+def parallel_loops(x, y):
+    s = 0.0
+    for i in prange(len(x)):
+        s += x[i] ** 2
+        y[i] = s * 0 + x[i] * 3.0
+    for i in numba.prange(1, len(x)):
+        s += x[i]
+    return s, y
+
+
+# Functions
+
+
+@vectorize
+def bump(a, b):
+    return a * b + math.sin(a) if a > 0.5 else a
+
+
+@case(X, Y)
+@njit
+def vectorized(x, y):
+    return bump(x, y) + bump(x[0], 0.7)
+
+
+@njit
+def twice(f, x):
+    return f(f(x, 2.0), sharp=x)
+
+
+@case(X)
+@njit
+def functions_as_arguments(x):
+    return twice(softplus, x[0]) * twice(softplus, x[1])
+
+
+@njit
+def scaled(v, k=2):
+    return v * k
+
+
+@case(1.3, X)
+@njit
+def several_specialisations(s, x):
+    return scaled(s) + scaled(x)[1] + scaled(2) * s + scaled(x[:3], x[0])[2] * scaled(k=3, v=s)
