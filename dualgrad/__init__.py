@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         GaugeError,
         KernelError,
         LostDerivativeError,
+        NonFiniteError,
         OverlapError,
         StructureError,
         UnsupportedError,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from .numbers.compiled import as_duals, seed, zeros
     from .numbers.dual import Dual
     from .numbers.jet import Jet
+    from .seeing.explain import explain
+    from .seeing.nans import debug_nans
 
 # Where each public name lives; it is imported when it is first used.
 _PLACES = {
@@ -59,23 +62,25 @@ _PLACES = {
     "api.series": "jet taylor derivative",
     "api.vmap": "vmap",
     "core.errors": "DualgradError UnsupportedError LostDerivativeError EscapedNumberError StructureError ArgumentError "
-    "KernelError OverlapError ConvergenceError GaugeError CheckError",
+    "KernelError OverlapError ConvergenceError GaugeError CheckError NonFiniteError",
     "api.evaluate": "stop_gradient",
     "api.route": "kernel source",
     "lifting": "lifting",
     "numbers.compiled": "as_duals seed zeros",
     "numbers.dual": "Dual",
     "numbers.jet": "Jet",
+    "seeing.explain": "explain",
+    "seeing.nans": "debug_nans",
 }
 _HOME = {name: place for place, names in _PLACES.items() for name in names.split()}
 
 __all__ = [  # noqa: F822
     "ArgumentError", "CheckError", "ConvergenceError", "Dual", "DualgradError", "EscapedNumberError",
-    "GaugeError", "Jet", "KernelError", "LinearMap", "LostDerivativeError", "OverlapError", "StructureError",
-    "UnsupportedError", "as_duals", "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp", "derivative",
-    "elementary", "fixed_point", "grad", "hessian", "hvp", "implicit_root", "jacfwd", "jacobian", "jacrev",
-    "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose", "linearize", "pullback", "pushforward",
-    "seed", "source", "stop_gradient", "taylor", "value_and_grad", "vjp", "vmap", "zeros",
+    "GaugeError", "Jet", "KernelError", "LinearMap", "LostDerivativeError", "NonFiniteError", "OverlapError",
+    "StructureError", "UnsupportedError", "as_duals", "check_derivatives", "checkpoint", "custom_jvp", "custom_vjp",
+    "debug_nans", "derivative", "elementary", "explain", "fixed_point", "grad", "hessian", "hvp", "implicit_root",
+    "jacfwd", "jacobian", "jacrev", "jet", "jvp", "kernel", "lifting", "linear", "linear_transpose", "linearize",
+    "pullback", "pushforward", "seed", "source", "stop_gradient", "taylor", "value_and_grad", "vjp", "vmap", "zeros",
 ]  # fmt: skip
 
 

@@ -30,7 +30,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from dualgrad.backends import watch
 from dualgrad.core.words import WORDS
+from dualgrad.kernels import as_kernel, is_kernel
 from dualgrad.numbers.array import buffer
 from dualgrad.numbers.functions import arange, array, vectorized
 from dualgrad.numbers.functions.moving import joined
@@ -46,6 +48,7 @@ from dualgrad.numbers.functions.table import (
 from dualgrad.numbers.number import Number, apply, plain
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
+_AS_PYTHON: ContextVar[bool] = ContextVar("dualgrad_kernels_as_python", default=False)
 _FOREIGN = ("dualgrad", "numpy", "scipy", "numba", "builtins", "optree")
 _LIBRARIES = tuple({os.path.join(sysconfig.get_path(p), "") for p in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -60,6 +63,28 @@ def lifting(on: bool) -> Iterator[None]:
         _ON.reset(token)
 
 
+@contextlib.contextmanager
+def kernels_as_python() -> Iterator[None]:
+    """Within a ``with`` block a kernel is lifted as the Python function that it was compiled from."""
+    token = _AS_PYTHON.set(True)
+    try:
+        yield
+    finally:
+        _AS_PYTHON.reset(token)
+
+
+def as_python() -> bool:
+    """Whether kernels run as Python here: within such a block, and where somebody watches."""
+    return _AS_PYTHON.get() or watch.watcher is not None
+
+
+def python_of(f: Any) -> Any:
+    """The Python function of a kernel, where kernels run as Python; a derived kernel has none."""
+    if as_python() and is_kernel(f) and (not hasattr(f, "recipe") or f.recipe.is_plain):
+        return f.py_func
+    return None
+
+
 def is_lifting() -> bool:
     """Whether lifting is on here."""
     return _ON.get()
@@ -67,6 +92,9 @@ def is_lifting() -> bool:
 
 def lift(f: Callable[..., Any]) -> Callable[..., Any]:
     """The clone of ``f``, or ``f`` itself where there is nothing to lift."""
+    python = python_of(f)
+    if python is not None:
+        return _lift_function(python) if _ON.get() else python
     if not _ON.get():
         return f
     if type(f) is types.FunctionType:
@@ -77,15 +105,18 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
         return types.MethodType(lift(f.__func__), f.__self__)
     if isinstance(f, functools.partial):
         return functools.partial(lift(f.func), *f.args, **f.keywords)
+    if is_kernel(f):
+        return as_kernel(f)
     call = getattr(type(f), "__call__", None)  # noqa: B004 (inherited ones too)
     return types.MethodType(lift(call), f) if type(call) is types.FunctionType else f
 
 
-_CLONES: WeakKeyDictionary[types.FunctionType, tuple[Any, ...]] = WeakKeyDictionary()
+# Clones, and those made where kernels run as Python: their cells hold other functions.
+_CLONES: tuple[WeakKeyDictionary[types.FunctionType, tuple[Any, ...]], ...] = WeakKeyDictionary(), WeakKeyDictionary()
 
 
 def _lift_function(f: types.FunctionType) -> Callable[..., Any]:
-    known = _CLONES.get(f)
+    known = _CLONES[as_python()].get(f)
     if known is not None:
         code, cells, clone = known
         if code is f.__code__ and (not cells or cells == _contents(f)):
@@ -106,9 +137,9 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _clone(f: types.FunctionType) -> Callable[..., Any]:
-    code = f.__code__
+    code, clones = f.__code__, _CLONES[as_python()]
     if _is_foreign(f) or _assigns_globals(code):
-        _CLONES[f] = code, _contents(f), f
+        clones[f] = code, _contents(f), f
         return f
     cells = tuple(map(_new_cell, f.__closure__ or ()))
     home = _live_globals(f.__globals__, _only_called(code))
@@ -116,7 +147,7 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
     clone = types.FunctionType(code, home, f.__name__, defaults, cells)
     clone.__kwdefaults__ = f.__kwdefaults__ and {name: lifted(v) for name, v in f.__kwdefaults__.items()}
     clone.__qualname__, clone.__module__ = f.__qualname__, f.__module__
-    _CLONES[f] = code, _contents(f), clone  # before the cells are filled: functions may name each other
+    clones[f] = code, _contents(f), clone  # before the cells are filled: functions may name each other
     for new, old in zip(cells, f.__closure__ or ()):
         if new is not old:
             new.cell_contents = lifted(old.cell_contents)
@@ -127,7 +158,7 @@ def _new_cell(cell: types.CellType) -> types.CellType:
     """The user's own cell, unless it holds a module or function that may mean something else here."""
     kind = type(_content(cell))
     liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType, np.vectorize)
-    liftable = liftable or _is_distribution(kind)
+    liftable = liftable or _is_distribution(kind) or python_of(_content(cell)) is not None
     return types.CellType() if liftable else cell
 
 
@@ -179,7 +210,8 @@ def lifted(value: Any) -> Any:
         return _of_scipy(value)
     if kind in _REPLACEABLE:
         return REPLACED.get(value, value)
-    return value
+    python = python_of(value)
+    return value if python is None else _lift_function(python)
 
 
 # What the code of a function does with names

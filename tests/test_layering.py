@@ -20,6 +20,7 @@ FLOORS = [
     ["numbers"],
     ["kernels", "lifting", "scipy"],
     ["api"],
+    ["seeing"],
     ["__init__", "__main__", "catalogue", "tour"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

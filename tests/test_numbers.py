@@ -100,7 +100,8 @@ STRUCTURAL = [
 def test_batched_structural_words_and_their_adjoints(rng, name, rest):
     from dualgrad.core.words import WORDS
     from dualgrad.numbers.number import evaluate
-    from dualgrad.numbers.recorded import Tape, pull
+    from dualgrad.numbers.recorded import Tape
+    from dualgrad.numbers.sweeps import pull
 
     x = rng.normal(size=(6, 2, 3, 4))
     word = evaluate(WORDS[name])

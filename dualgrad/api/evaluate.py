@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from dualgrad.backends import watch
 from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
 from dualgrad.lifting import lift
@@ -44,6 +45,8 @@ class Call:
     def run(self, numbers: Sequence[Any], has_aux: bool = False) -> tuple[Any, Any]:
         """``(result, aux)`` of the function called with numbers for the active leaves."""
         args = [*self.args]
+        if watch.watcher is not None:
+            watch.watcher.begin()
         if len(args) > len(self.argnums):
             args = [a if n in self.argnums else buffered(a) for n, a in enumerate(args)]
         if self.structure is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.backends import watch
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.numbers.dual import Dual
 from dualgrad.numbers.masked import Masked, seeded
@@ -69,6 +70,8 @@ def forward(
         if has_nan(found[2]):
             found = _once(call, masked(), lead, has_aux, True)
     structure, outs, dots, aux = found
+    if watch.watcher is not None:
+        watch.watcher.judge(call.verb, "tangent", [*outs, *dots])
     return structure, outs, [fresh(d, _dtype_of(v, d)) for v, d in zip(outs, dots)], aux
 
 

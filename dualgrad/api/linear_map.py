@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dualgrad.backends import watch
 from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import unflatten
 from dualgrad.core.errors import StructureError
@@ -16,7 +17,7 @@ from dualgrad.core.forms import beside, block, brief, folded, pre, table
 from dualgrad.core.program import Program
 from dualgrad.numbers.masked import seeded
 from dualgrad.numbers.number import plain
-from dualgrad.numbers.recorded import push
+from dualgrad.numbers.sweeps import push
 
 from .evaluate import fitting, fresh, has_nan, zeros_beside
 
@@ -98,7 +99,7 @@ class _Matrix:
         >>> import numpy as np, dualgrad as dg
         >>> out, lin = dg.linearize(lambda x: np.sin(x) * x[0], np.ones(3))
         >>> lin.draw()
-        <Drawing of f beside its transpose, 6 boxes>
+        <Drawing of f beside its transpose, 6 words>
         """
         from dualgrad.core.drawing import draw
 
@@ -150,7 +151,10 @@ class LinearMap(_Matrix):
             found = push(recording.tape, dots, recording.refs)
             if has_nan(found):
                 found = push(recording.tape, [seeded(d) for d in dots], recording.refs, True)
-        return [zeros_beside(v) if d is None else fresh(d, v.dtype) for v, d in zip(recording.values, found)]
+        pushed = [zeros_beside(v) if d is None else fresh(d, v.dtype) for v, d in zip(recording.values, found)]
+        if watch.watcher is not None:
+            watch.watcher.judge(recording.call.verb, "tangent", pushed)
+        return pushed
 
     def _flat(self, v: Any) -> Any:
         return _joined(self._push(_cut(v, self.columns)))

@@ -16,7 +16,7 @@ from dualgrad.numbers.calls import Rest
 from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.masked import zeros as masked_zeros
 from dualgrad.numbers.number import Number
-from dualgrad.numbers.recorded import push
+from dualgrad.numbers.sweeps import push
 
 from .evaluate import Call, zeros_beside
 from .reverse import Recording

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from dualgrad.backends import watch
 from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import StructureError
 from dualgrad.numbers.masked import Masked, seeded
 from dualgrad.numbers.number import bare, plain
-from dualgrad.numbers.recorded import Recorded, Tape, pull
+from dualgrad.numbers.recorded import Recorded, Tape
+from dualgrad.numbers.sweeps import pull
 
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
@@ -42,9 +44,17 @@ class Recording:
             self.aux: Any = strip(aux, tape) if has_aux else None
         finally:
             tape.end()
+        if watch.watcher is not None:
+            watch.watcher.judge(call.verb, "primal", self.values)
 
     def pull(self, cts: Sequence[Any], lead: int | None = None, careful: Sequence[Any] = ()) -> list[Any]:
         """Cotangents of the active leaves; ``lead`` of them at once if the cotangents have a leading axis."""
+        found = self._pull(cts, lead, careful)
+        if watch.watcher is not None:
+            watch.watcher.judge(self.call.verb, "cotangent", found)
+        return found
+
+    def _pull(self, cts: Sequence[Any], lead: int | None, careful: Sequence[Any]) -> list[Any]:
         primals = self.call.primals
         found = self.sweep(cts, lead, False)
         ct = found[0]

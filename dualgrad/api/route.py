@@ -11,7 +11,9 @@ import numpy as np
 
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError
-from dualgrad.kernels import CAREFUL, Chain, Recipe, Transform, as_kernel, derive, hooks, is_kernel, is_plain
+from dualgrad.kernels import CAREFUL, Chain, Recipe, Transform, as_kernel, derive, hooks, is_plain
+from dualgrad.kernels import is_kernel as is_dispatcher
+from dualgrad.lifting import python_of
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, content, is_float, kept, stacked, zero_like
 from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.number import Number, plain, store
@@ -22,6 +24,11 @@ JET = Transform("jet", (), ("primals", "series"))
 EFFECTS = Transform("effects")
 MASKED_PUSHFORWARD = (Transform("pushforward", (True,), ("primals", "tangents", "masks")), CAREFUL)
 MASKED_PULLBACK = (Transform("pullback", (True,), ("primals", "cotangents", "masks")), CAREFUL)
+
+
+def is_kernel(f: Any) -> bool:
+    """Whether a verb takes the compiled way: for a kernel, unless kernels run as Python at the moment."""
+    return is_dispatcher(f) and python_of(f) is None
 
 
 def kernel(f: Any) -> Any:
@@ -91,7 +98,7 @@ def with_checkpoints(verb: str, f: Any, every: Any) -> Any:
 
     if every is None:
         return f
-    if not is_kernel(f):
+    if not is_dispatcher(f):
         raise ArgumentError(
             f"{verb}: checkpoint= is for @njit functions, not for {f!r:.60}",
             why="only a kernel's source has loops that can be seen",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.backends import watch
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, StructureError
 from dualgrad.numbers.functions import stack
@@ -91,6 +92,8 @@ def _run(call: Call, coeffs: list[Any]) -> tuple[Any, list[Any]]:
                 x._primal if isinstance(x, Jet) and x._level is level else _constant(value_at(x, level), order)
                 for x in leaves
             ]
+            if watch.watcher is not None:
+                watch.watcher.judge(call.verb, "series", found)
             return structure, [fresh(c) for c in found]
     finally:
         level.end()
@@ -128,7 +131,7 @@ def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> 
     call = Call("taylor", f, (x,), 0)
     if len(call.primals) != 1 or call.structure is not None:
         raise ArgumentError("taylor: x must be one float or array", hint="use dg.jet for several arguments")
-    coeffs = _line(call.primals[0], order, direction, "taylor")
+    coeffs = line_of(call.primals[0], order, direction, "taylor")
     if is_kernel(f):
         out, rest = kernel_route("jet", f)((coeffs[0],), (coeffs[1:],))
         return Jet(fresh(stack([out, *rest])))
@@ -138,7 +141,7 @@ def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> 
     return Jet(found[0])
 
 
-def _line(x: Any, order: int, direction: Any, verb: str) -> Any:
+def line_of(x: Any, order: int, direction: Any, verb: str) -> Any:
     """Coefficients of x + t * direction."""
     order = whole_order(verb, order, HIGHEST, "the cost of a series grows with the square of its order")
     if direction is None:
@@ -179,7 +182,7 @@ def derivative(f: Callable[..., Any], n: int = 1, *, holomorphic: bool = False) 
                 hint="use dg.jacobian, or dg.taylor with a direction",
             )
         call = Call("derivative", f, (x, *args), 0, kwargs)
-        line = _line(call.primals[0], n, None, "derivative")
+        line = line_of(call.primals[0], n, None, "derivative")
         structure, found = _run(call, [line])
         check_fields("derivative", call.primals, [c[0] for c in found], holomorphic)
         if holomorphic and n:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import tidy
 from dualgrad.transforms.transpose import transposed
 
-from . import arrays, matrices, special, systems
+from . import arrays, matrices, special, systems, watch
 
 ARRAY, COMPLEX = Type(FLOAT.dtype, -1), Type("complex128", -1)
 SHAPE = Type("shape", -1)
@@ -101,11 +102,18 @@ NAMES: dict[str, Any] = {**vars(arrays), **vars(matrices), **vars(systems)}
 NAMES |= {"np": np, "math": math, "special": special, "user": USER}
 
 
-def run(source: str, name: str) -> Callable[..., Any]:
-    """The function that a text defines."""
+MADE: WeakKeyDictionary[Callable[..., Any], tuple[str, str]] = WeakKeyDictionary()  # functions: their word and mode
+
+
+def run(source: str, name: str, word: Word, mode: str = "") -> Callable[..., Any]:
+    """The function that a text defines; it computes a word in a mode."""
     namespace = {**NAMES, "__dualgrad_generated__": True}
-    exec(compile(source, f"<dualgrad {name}>", "exec"), namespace)
-    return namespace[name]
+    exec(compile(source, f"<dualgrad {word.name} {mode or name}>", "exec"), namespace)
+    made = namespace[name]
+    MADE[made] = word.name, mode or name
+    if watch.watcher is not None:
+        watch.watcher.made(made)
+    return made
 
 
 def header(params: list[str], *lines: str) -> str:
@@ -129,7 +137,7 @@ def jvp_step(pattern: Pattern) -> Callable[..., Any]:
     dot = one.tangent(b)
     program = tidy(ssa(Program("step", [*one.params, *one.dots], b.block, [one.let.target, _zero(dot)])))
     names = [v.name for v in program.params]
-    return run(to_source(program, header(names, *lift_lines(one))), "step")
+    return run(to_source(program, header(names, *lift_lines(one))), "step", pattern.word, "jvp")
 
 
 def _zero(dot: Any) -> Any:
@@ -153,9 +161,9 @@ def linear_step(pattern: Pattern) -> Step:
     pull = tidy(ssa(Program("pull", [*kept, *cts], back, bars)))
     linear = ssa(Program(linear.name, [*kept, *one.dots], b.block, [dot], len(one.dots)))
     return Step(
-        run(_forward(one, residuals, shapes), "forward"),
-        run(to_source(push, header([v.name for v in push.params], *lift_lines(one))), "push"),
-        run(to_source(pull, returns=_reduced(one)), "pull"),
+        run(_forward(one, residuals, shapes), "forward", pattern.word),
+        run(to_source(push, header([v.name for v in push.params], *lift_lines(one))), "push", pattern.word),
+        run(to_source(pull, returns=_reduced(one)), "pull", pattern.word),
         linear,
         pattern.word.name,
         not {one.let.target, *one.sources}.intersection(residuals),
@@ -208,11 +216,11 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
     program = tidy(ssa(Program("step", [*one.params, size], allocations.block + body.block, [variable(memory)])))
     names, lead = [v.name for v in one.params], one.sources[0].name
     text = to_source(program, header(names, f"{program.params[-1].name} = len({lead})"), "return stacked({0})")
-    return run(text, "step")
+    return run(text, "step", pattern.word, "jet")
 
 
 def jet_of_linear(one: OneWord) -> Callable[..., Any]:
     """A structural word acts on all coefficients at once."""
     b = Builder()
     y = b.emit(WORDS[f"{one.pattern.word.name}_batched"], *one.args)
-    return run(to_source(tidy(ssa(Program("step", one.params, b.block, [y])))), "step")
+    return run(to_source(tidy(ssa(Program("step", one.params, b.block, [y])))), "step", one.pattern.word, "jet")

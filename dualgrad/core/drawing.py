@@ -42,7 +42,7 @@ class Drawing:
     >>> out, lin = dg.linearize(lambda x: np.sum(x * x), np.ones(3))
     >>> picture = lin.draw()
     >>> picture
-    <Drawing of f beside its transpose, 4 boxes>
+    <Drawing of f beside its transpose, 4 words>
     """
 
     def __init__(self, svg: str, what: str):
@@ -71,7 +71,7 @@ def draw(program: Program, transpose: bool = True) -> Drawing:
     picture = _Picture(program)
     count = sum(n.kind in ("word", "plus") for n in picture.nodes)
     title = program.name.removesuffix("_linear").removesuffix("_transpose")
-    what = f"{title}{' beside its transpose' if transpose else ''}, {len(picture.nodes)} boxes"
+    what = f"{title}{' beside its transpose' if transpose else ''}, {count} words"
     if count > LARGEST:
         raise StructureError(
             f"a drawing of {count} words would be too large to be read (at most {LARGEST})",

@@ -75,6 +75,10 @@ class ConvergenceError(DualgradError, ArithmeticError):
     """An iteration did not find what it looked for."""
 
 
+class NonFiniteError(DualgradError, FloatingPointError):
+    """A primal, tangent or cotangent is not finite (raised within `debug_nans`)."""
+
+
 class CheckError(DualgradError, AssertionError):
     """A derivative does not agree with what it was compared with."""
 
@@ -83,16 +87,23 @@ class ProgramError(DualgradError, ValueError):
     """A program breaks the rules of `dualgrad.core.program` (a defect in dualgrad)."""
 
 
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs the user's code: not dualgrad, NumPy, SciPy, numba, Python's library or generated code."""
+    name = frame.f_code.co_filename
+    library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba", "scipy"))
+    library |= name.startswith(_STDLIB) and "site-packages" not in name
+    library |= name.startswith((_HERE, "<dualgrad", "<frozen", "<__array"))
+    if name == "<string>":  # methods that named tuples and dataclasses write
+        library = str(frame.f_globals.get("__name__")).startswith(("dualgrad", "namedtuple_"))
+    return not library and "__dualgrad_generated__" not in frame.f_globals
+
+
 def user_line() -> str:
-    """``file:line`` of the innermost frame outside dualgrad, NumPy, SciPy, numba and generated code."""
+    """``file:line`` of the innermost frame of the user's code."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        library = any(f"{os.sep}{p}{os.sep}" in name for p in ("numpy", "numba", "scipy"))
-        library |= name.startswith(_STDLIB) and "site-packages" not in name
-        library |= name.startswith((_HERE, "<dualgrad", "<frozen", "<__array"))
-        if not library and "__dualgrad_generated__" not in frame.f_globals:
-            return f"{name}:{frame.f_lineno}, in {frame.f_code.co_name}"
+        if is_users(frame):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
 

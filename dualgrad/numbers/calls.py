@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.backends import watch
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import UnsupportedError
 
@@ -190,12 +191,17 @@ def _joined(pushed: list[Any]) -> tuple[list[Any], list[Any], Any]:
 def _number(kind: type[Number], function: Function, level: Level, y: Any, linear: Any) -> Any:
     """A number for a result of floats; other results have no derivative."""
     y = below(level, function, y)
+    if watch.watcher is not None:
+        watch.watcher.called(function.name, primal=y, tangent=linear)
     return make(kind, level, y, below(level, function, linear)) if is_float(y) else y
 
 
 def _jet(function: Function, given: Given) -> Any:
     found, form = function.series(given, [bare(a._primal) for a in given.numbers])
     level = given.level
+    if watch.watcher is not None:
+        for c in found:
+            watch.watcher.called(function.name, series=c)
     jets = [make(Jet, level, below(level, function, c), None) if is_float(c) else c[0] for c in found]
     return unflatten(form, jets)
 
@@ -205,6 +211,9 @@ def _recorded(function: Function, given: Given) -> Any:
     tape = given.level
     outs, form, rest = function.rest(given)
     outs = [below(tape, function, y) for y in outs]
+    if watch.watcher is not None:
+        for y in outs:
+            watch.watcher.called(function.name, primal=y)
     floats = [k for k, y in enumerate(outs) if is_float(y)]
     refs = tuple(a._linear for a in given.numbers)
     calls = Call(function, [outs[k] for k in floats], outs, rest)

@@ -16,7 +16,7 @@ real part.  A tape knows whether complex numbers came to it; only then a sweep a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from operator import getitem
 from typing import Any
@@ -24,18 +24,16 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from dualgrad.backends.arrays import below, is_complex, sum_to, sum_to_batched
+from dualgrad.backends import watch
+from dualgrad.backends.arrays import is_complex
 from dualgrad.backends.steps import Pattern, Step, linear_step
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
-from . import operators  # noqa: F401  (numbers have theirs before kinds of number replace some)
-from .array import looked, room_for, with_memory
-from .masked import dense
-from .masked import zeros as masked_zeros
+from . import operators  # noqa: F401  (numbers have operators before kinds of number replace some)
+from .array import looked, room_for
 from .number import (
-    BATCHED,
     OWN,
     Level,
     Number,
@@ -74,7 +72,7 @@ STORE = Special("store")
 class Tape(Level):
     """The level of recording numbers, and what they recorded."""
 
-    __slots__ = ("append", "complex", "entries", "shapes")
+    __slots__ = ("append", "complex", "entries", "lines", "shapes")
 
     def __init__(self, verb: str):
         self.verb, self.careful, self.alive = verb, False, True
@@ -83,6 +81,9 @@ class Tape(Level):
         self.append: Callable[[Entry], None] = self.entries.append
         self.shapes: dict[int, tuple[tuple[int, ...], np.dtype]] = {}
         self.complex = False
+        self.lines: list[Any] | None = None  # of the entries, where somebody watches
+        if watch.watcher is not None:
+            watch.watcher.tape(self)
 
     def end(self) -> None:
         """From here on a number of this tape raises when it is used; what raises does not keep the tape alive."""
@@ -252,7 +253,7 @@ def pattern_of(step: Step) -> Pattern:
 _SUITED: dict[tuple[int, bool, bool], Step] = {}
 
 
-def _suited(step: Step, lifted: bool, complex: bool) -> Step:
+def suited(step: Step, lifted: bool, complex: bool) -> Step:
     """The step for cotangents with a leading axis, or for complex ones; its residuals are the same."""
     key = id(step), lifted, complex
     found = _SUITED.get(key)
@@ -363,151 +364,3 @@ for _name, _dunder in {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv
     for _method, _op in zip(_names, _binary(_name, *(getattr(Number, n) for n in _names))):
         setattr(Recorded, _method, _op)
 Recorded.__pow__ = _power(Number.__pow__)  # type: ignore[attr-defined, operator]
-
-
-# The two sweeps
-
-
-def pull(
-    tape: Tape, seeds: list[tuple[Ref, Any]], inputs: Iterable[int], lead: int | None = None, careful: bool = False
-) -> list[Any]:
-    """Cotangents of the inputs, None where nothing depends on them.
-
-    With ``lead`` every cotangent has a leading axis of that length.
-    """
-    entries = tape.entries
-    sweep = _Reverse(tape, lead, careful)
-    cts, own, add = sweep.cts, sweep.own, sweep.add
-    for ref, ct in seeds:
-        add(ref, ct)
-    for k in range(len(entries) - 1, -1, -1):
-        ct = cts[k]
-        step, residuals, refs = entries[k]
-        if ct is None:
-            if step is STORE and cts[residuals[0]] is not None:
-                sweep.take(*residuals, *refs)
-        elif step is not INPUT:
-            cts[k] = None
-            if (lead is not None or tape.complex) and type(step) is Step:
-                step = _suited(step, lead is not None, tape.complex and is_complex(ct))
-            for ref, c in zip(refs, step.pull(*residuals, ct)):
-                if type(ref) is int:
-                    old = cts[ref]
-                    cts[ref] = c if old is None else old + c
-                    own[ref] = 0
-                    continue
-                slot, chain = ref
-                if own[slot] and lead is None and type(c) is ndarray and len(chain) == 1:
-                    view, argument = chain[0]
-                    place = None if view is np.broadcast_to else view(cts[slot], argument)
-                    if type(place) is ndarray:
-                        np.add(place, c, place)
-                        continue
-                add(ref, c)
-    return [cts[k] for k in inputs]
-
-
-class _Reverse:
-    """Cotangents by slot, and which of them are the sweep's own memory."""
-
-    def __init__(self, tape: Tape, lead: int | None, careful: bool):
-        self.shapes, self.careful = tape.shapes, careful
-        self.shape = () if lead is None else (lead,)
-        self.cts: list[Any] = [None] * len(tape.entries)
-        self.own = bytearray(len(tape.entries))
-
-    def add(self, ref: Any, ct: Any) -> None:
-        """``cts[ref] += ct``; memory is written only where it is the sweep's own."""
-        cts, own = self.cts, self.own
-        if type(ref) is int:
-            old = cts[ref]
-            cts[ref] = ct if old is None else old + ct
-            own[ref] = 0
-            return
-        slot, chain = ref
-        if any(view is np.broadcast_to for view, _ in chain):
-            return self.add_spread(slot, chain, ct)
-        lead = len(self.shape)
-        memory = cts[slot] if own[slot] else self.writable(slot)
-        if type(ct) is not ndarray:
-            memory = cts[slot] = room_for(memory, dense(ct))
-        _add_at(memory, chain, ct, lead)
-
-    def add_spread(self, slot: int, chain: tuple[View, ...], ct: Any) -> None:
-        """`add` through views one of which repeats entries: the cotangents of an entry are summed first."""
-        k = max(k for k, (view, _) in enumerate(chain) if view is np.broadcast_to)
-        shape, dtype = self.shapes[slot]
-        below = looked(np.broadcast_to(np.zeros((), dtype), shape), chain[:k])
-        if k + 1 < len(chain):
-            whole = (masked_zeros if self.careful else np.zeros)((*self.shape, *chain[k][1]), below.dtype)
-            whole = room_for(whole, dense(ct))
-            _add_at(whole, chain[k + 1 :], ct, len(self.shape))
-            ct = whole
-        ct = (sum_to_batched if self.shape else sum_to)(ct, below.shape)
-        self.add((slot, chain[:k]) if k else slot, ct)
-
-    def writable(self, slot: int) -> Any:
-        """The cotangent of a slot as memory of this sweep's own."""
-        memory = self.cts[slot]
-        if memory is None:
-            shape, dtype = self.shapes[slot]
-            memory = (masked_zeros if self.careful else np.zeros)((*self.shape, *shape), dtype)
-        elif not self.own[slot]:
-            memory = _own_copy(memory)
-        self.own[slot] = 1
-        self.cts[slot] = memory
-        return memory
-
-    def take(self, slot: int, chain: tuple[View, ...], ref: Any) -> None:
-        """The transpose of a store: its value takes the cotangent from the memory, which is then zero."""
-        lead = len(self.shape)
-        place, index = looked(self.writable(slot), chain[:-1], lead), chain[-1][1]
-        ct = None if ref is None else looked(place, chain[-1:], lead).copy()
-        place[below(index) if lead else index] = 0
-        if ref is not None:
-            self.add(ref, ct)
-
-
-def _add_at(memory: Any, chain: tuple[View, ...], ct: Any, lead: int) -> None:
-    """``memory[chain] += ct``"""
-    view, argument = chain[-1]
-    place = memory if len(chain) == 1 else looked(memory, chain[:-1], lead)
-    seen = (BATCHED[view] if lead else view)(place, argument)
-    if type(ct) is ndarray and type(seen) is ndarray:
-        np.add(seen, ct, seen)
-    elif view is getitem and not lead:
-        place[argument] = seen + ct
-    else:
-        seen[...] = seen + ct
-
-
-def _own_copy(memory: Any) -> Any:
-    """A copy that can be written; an element becomes an array without axes."""
-    if isinstance(memory, Number) and not memory._is_array():
-        return with_memory(memory)
-    return np.array(memory) if isinstance(memory, np.generic) else memory.copy()
-
-
-def push(tape: Tape, tangents: list[Any], outputs: list[Any], careful: bool = False) -> list[Any]:
-    """Tangents of the outputs for given tangents of the inputs, None where they depend on nothing."""
-    slots: list[Any] = [None] * len(tape.entries)
-    waiting = iter(tangents)
-
-    def read(ref: Ref) -> Any:
-        return slots[ref] if type(ref) is int else looked(slots[ref[0]], ref[1])  # type: ignore[index]
-
-    for k, (step, residuals, refs) in enumerate(tape.entries):
-        if step is INPUT:
-            slots[k] = next(waiting)
-        elif step is ZERO:
-            slots[k] = masked_zeros(*residuals) if careful else np.zeros(*residuals)
-        elif step is STORE:
-            slot, chain = residuals
-            value = 0 if refs[0] is None else read(refs[0])
-            memory = slots[slot] = room_for(slots[slot], dense(value))
-            looked(memory, chain[:-1])[chain[-1][1]] = value
-        else:
-            t = slots[k] = step.push(*residuals, *map(read, refs))
-            if k in tape.shapes and t.shape != tape.shapes[k][0]:
-                slots[k] = np.broadcast_to(t, tape.shapes[k][0])
-    return [None if ref is None else read(ref) for ref in outputs]
