@@ -31,6 +31,7 @@ class Transform(NamedTuple):
 
 Chain = tuple[Transform, ...]
 CAREFUL = Transform("careful")  # at the end of a chain: all of it with masks for structural zeros
+LIBM = Transform("libm")  # at the start of a chain: functions of numbers are those of the C library
 
 
 def _not_set(*_: Any) -> Any:
@@ -63,13 +64,13 @@ class Recipe:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has the values of its base: it has no transforms but marks for reverse mode."""
+        """Whether it has the values of its base: it has no transforms but marks for what follows."""
         return is_plain(self.chain)
 
     @property
     def title(self) -> str:
         """``grad of rosenbrock``"""
-        steps = [step.name for step in reversed(self.chain)] or ["kernel"]
+        steps = [step.name for step in reversed(self.chain) if step != LIBM] or ["kernel"]
         return " of ".join([*steps, self.base.__name__])
 
     @property
@@ -108,7 +109,7 @@ class Recipe:
 
 
 def is_plain(chain: Chain) -> bool:
-    return all(step.name == "checkpoint" for step in chain)
+    return all(step.name in ("checkpoint", "libm") for step in chain)
 
 
 def is_kernel(f: Any) -> bool:
@@ -126,9 +127,10 @@ def derive(base: Any, chain: Chain) -> KernelDispatcher:
     return Recipe(inner.base, inner.chain + chain).dispatcher()
 
 
-def as_kernel(f: Any) -> Any:
+def as_kernel(f: Any, vector_math: bool = True) -> Any:
     """An ``@njit`` function, or a plain function of the numba subset, made callable with numbers.
 
+    Without ``vector_math`` what is derived from it calls the C library's functions only.
     Where numba is switched off (``NUMBA_DISABLE_JIT``) a plain function stays what it is.
     """
     if isinstance(f, FunctionType):
@@ -137,4 +139,6 @@ def as_kernel(f: Any) -> Any:
         f = njit(f)
         if not is_kernel(f):
             return f
-    return derive(f, ())
+    found = derive(f, ())
+    base, chain = found.recipe.base, found.recipe.chain
+    return found if vector_math or LIBM in chain else derive(base, (LIBM, *chain))

@@ -29,7 +29,7 @@ from numba.core.sigutils import normalize_signature
 from numba.core.typing.templates import Signature
 
 from ..core.errors import ArgumentError, DualgradError, ProgramError
-from . import careful
+from . import careful, spelling
 from .fingerprint import CannotFingerprint, fingerprint
 from .modules import Place, cache_folder, import_file, place_for, write
 
@@ -183,8 +183,9 @@ def origin_of(module: str) -> tuple[Recipe, ArgTypes]:
 def fingerprint_of(recipe: Recipe, argtypes: ArgTypes) -> str | None:
     """Fingerprint of function, transforms, argument types, compiler and processor; None if one of them has none."""
     target = cpu_target.target_context.codegen().magic_tuple()
+    settings = numba.__version__, target, config.BOUNDSCHECK, spelling.wanted()  # type: ignore[attr-defined]
     try:
-        return fingerprint(recipe.base, recipe.chain, argtypes, numba.__version__, target, config.BOUNDSCHECK)  # type: ignore
+        return fingerprint(recipe.base, recipe.chain, argtypes, *settings)  # type: ignore[arg-type]
     except CannotFingerprint as reason:
         log.info("%s is compiled anew in each process: it depends on %s", recipe.title, reason)
         return None

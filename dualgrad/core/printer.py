@@ -9,17 +9,19 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from .program import Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While
+from .program import FLOAT, Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While
 from .walk import atoms_read, walk
+from .words import Word
 
 _LONGEST_FOLD = 100
 # Names that the words' texts use, and the text around them.
 RESERVED = frozenset(
-    """np math special user range len abs float int bool complex careful StructureError OverlapError""".split()  # noqa: SIM905
+    """np math special user vector_math careful StructureError OverlapError
+    range len abs float int bool complex""".split()  # noqa: SIM905
 )
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
 
@@ -38,15 +40,21 @@ def to_text(program: Program) -> str:
 
 
 def to_source(
-    program: Program, header: str | None = None, returns: str | None = None, taken: Iterable[str] = ()
+    program: Program,
+    header: str | None = None,
+    returns: str | None = None,
+    taken: Iterable[str] = (),
+    respelled: Mapping[Word, str] | None = None,
 ) -> str:
     """Python source of the program as one function.
 
     ``header`` replaces the ``def`` line's text after the name and may unpack arguments on
     further lines; ``{name}`` fields in it and in ``returns`` are not interpreted.  No variable
-    gets a name that is ``taken``.
+    gets a name that is ``taken``.  Words that are ``respelled`` have another text where all
+    arguments are numbers of type float64.
     """
     printer = Printer(program, fold=True)
+    printer.respelled = respelled or {}
     printer.taken.update(taken)
     return printer.definition(header=header, returns=returns)
 
@@ -60,6 +68,7 @@ class Printer:
         self.texts: dict[Var, Text] = {}
         self.lines: list[str] = []
         self.depth = 1
+        self.respelled: Mapping[Word, str] = {}
         self.uses = Counter(a for s in walk(program.body) for a in atoms_read(s)) if fold else Counter()
         self.uses.update(program.results if fold else ())
 
@@ -106,16 +115,19 @@ class Printer:
             found = word.text([bracket(a, 2) for a in args], let.params, types)
             source, level = found if isinstance(found, tuple) else (found, word.precedence)
             return Text(source, level, reads)
-        if word.text == "{0}":
+        template = word.text
+        if template == "{0}":
             return args[0]
+        if word in self.respelled and all(a.type == FLOAT for a in let.args):
+            template = self.respelled[word]
         # An operator brackets looser operands; all but its first also those that bind alike.
         level, alike = word.precedence, word.precedence in (COMPARISON, POWER)
-        first = [word.text.startswith(f"{{{k}}}") for k in range(len(args))]
+        first = [template.startswith(f"{{{k}}}") for k in range(len(args))]
         if level < 100:
             parts = [bracket(a, level + (alike or not leads)) for a, leads in zip(args, first, strict=True)]
         else:  # a call, an index or a method: only what stands before it needs brackets
             parts = [bracket(a, 100) if leads else a.source for a, leads in zip(args, first, strict=True)]
-        return Text(word.text.format(*parts, **let.params), level, reads)
+        return Text(template.format(*parts, **let.params), level, reads)
 
     # Statements
 
