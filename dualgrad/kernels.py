@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,6 +126,24 @@ def derive(base: Any, chain: Chain) -> KernelDispatcher:
         raise ArgumentError(f"cannot derive a kernel from {base!r:.80}", why, hint)
     inner = getattr(base, "recipe", Recipe(base, ()))
     return Recipe(inner.base, inner.chain + chain).dispatcher()
+
+
+class InNopython:
+    """An object of ours that nopython code may call: numba sees the dispatcher of the plain function behind it."""
+
+    f: Callable[..., Any]
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        from numba import njit
+
+        return self.f if is_kernel(self.f) else njit(self.f)
+
+    @property
+    def _numba_type_(self) -> Any:
+        from numba import types
+
+        return types.Dispatcher(self.dispatcher)
 
 
 def as_kernel(f: Any, vector_math: bool = True) -> Any:

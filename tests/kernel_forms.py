@@ -11,6 +11,8 @@ import numpy as np
 from kernels import CASES, Case, X, Y, case, numbers, softplus
 from numba import njit, prange, vectorize
 
+import dualgrad as dg
+
 WEIGHTS = np.array([0.5, 1.5, 2.5])
 DESIGN = np.arange(6.0).reshape(2, 3)
 ORDER = np.array([0, 2, 1, 2])
@@ -232,3 +234,101 @@ def scaled(v, k=2):
 @njit
 def several_specialisations(s, x):
     return scaled(s) + scaled(x)[1] + scaled(2) * s + scaled(x[:3], x[0])[2] * scaled(k=3, v=s)
+
+
+# Rules of the user's own
+
+
+@dg.custom_jvp
+def log1pexp(x):
+    return np.log1p(np.exp(x))
+
+
+@log1pexp.defjvp
+def _(primals, tangents):
+    (x,), (t,) = primals, tangents
+    return log1pexp(x), t / (1 + np.exp(-x))
+
+
+@dg.custom_jvp
+@njit
+def own_exp(x):
+    """Its rule calls it again; what it does itself the reader would refuse."""
+    parts = [1.0]
+    for k in range(1, 30):
+        parts.append(parts[-1] * x / k)
+    return sum(parts)
+
+
+@own_exp.defjvp
+def _(primals, tangents):
+    y = own_exp(primals[0])
+    return y, y * tangents[0]
+
+
+@dg.custom_vjp
+def moments(x, w):
+    return np.sum(x * x) * w, x * w
+
+
+def moments_fwd(x, w):
+    return moments(x, w), (x, w)
+
+
+def moments_bwd(residuals, ct):
+    x, w = residuals
+    c, d = ct
+    s = 0.0
+    for i in range(len(x)):
+        s += x[i] * x[i] * c + x[i] * d[i]
+    return 2 * x * c * w + d * w, s
+
+
+moments.defvjp(moments_fwd, moments_bwd)
+
+
+@dg.custom_jvp
+def scaled_pair(p, k=2):
+    return (p[0] * p[1] * k, (p[0] + k, k))
+
+
+@scaled_pair.defjvp
+def _(primals, tangents):
+    (p, k), (t, s) = primals, tangents
+    return scaled_pair(p, k), (t[0] * p[1] * k + p[0] * t[1] * k + p[0] * p[1] * s, (t[0] + s, 0))
+
+
+gaussian = dg.elementary("gaussian_of_kernels", lambda x: np.exp(-x * x), dx="-2*x*y")
+
+
+@case(0.7)
+@njit
+def rules_for_numbers(x):
+    return log1pexp(x * x) * x + dg.stop_gradient(0.3 * 2) * own_exp(x)
+
+
+@case(X, 0.4)
+@njit
+def rules_in_loops(x, c):
+    s = 1.0
+    for i in range(len(x)):
+        if x[i] > 0.6:
+            s = s * 0.5 * own_exp(0.3 * x[i]) + log1pexp(s - c)
+        s += gaussian(x[i]) * c
+    return s
+
+
+@case(X, 0.7)
+@njit
+def rules_for_arrays(x, w):
+    a, b = moments(x, w * w)
+    c = moments(b * 2.0, own_exp(w))[1]
+    return a * np.sum(b * b) + np.sum(gaussian(c) * x), c
+
+
+@case(0.4, 1.3)
+@njit
+def rules_for_tuples(a, b):
+    p, (q, k) = scaled_pair((a, b))
+    r = scaled_pair((q, a), 3)
+    return p * q * k + r[0] * r[1][0]

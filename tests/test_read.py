@@ -15,7 +15,7 @@ from numba import njit
 from random_kernels import EXAMPLE
 from random_kernels import load as random_kernels
 
-from dualgrad.api.chain import frozen_arrays
+from dualgrad.api.chain import outside_things
 from dualgrad.core.check import check
 from dualgrad.core.errors import KernelError, StructureError
 from dualgrad.core.printer import Printer
@@ -42,7 +42,7 @@ def source(program, fold=False):
 
 
 def compiled(program, fold=False):
-    names = {"np": np, "math": math, "StructureError": StructureError, **frozen_arrays(program)}
+    names = {"np": np, "math": math, "StructureError": StructureError, **outside_things(program)}
     exec(source(program, fold), names)
     return names[program.name]
 

@@ -15,6 +15,7 @@ from dualgrad.core.errors import KernelError, StructureError
 from dualgrad.core.printer import RESERVED, to_source
 from dualgrad.core.program import Let, Program, Type, Var
 from dualgrad.core.walk import walk
+from dualgrad.core.words import USER
 from dualgrad.kernels import CAREFUL, LIBM, Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.values import leaves, mapped
@@ -139,7 +140,7 @@ def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
         chain = chain[:-1]
     f.zeros |= met.zeros
     title = " of ".join([*(step.name for step in reversed(chain) if step != LIBM), base.__name__])
-    injected = frozen_arrays(f.program)
+    injected = outside_things(f.program)
     distinct_names(f, injected)
     names = chain[-1].parameters if len(chain[-1].parameters) == len(f.params) else ()
     head = "\n    ".join(header(f, names, given))
@@ -161,16 +162,18 @@ def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
     return Generated(preamble + source, f.name, injected)
 
 
-def frozen_arrays(program: Program) -> dict[str, Any]:
-    """The global arrays that a program reads, by the names that it gets for them."""
+def outside_things(program: Program) -> dict[str, Any]:
+    """What a program takes from its surroundings, global arrays and functions with rules, by the names it has there."""
     found: dict[str, Any] = {}
     for s in walk(program.body):
-        if isinstance(s, Let) and s.word.name == "frozen":
-            frozen, stem, k = s.params["of"], s.params["of"].name, 0
-            while frozen.name in RESERVED or found.get(frozen.name, frozen.array) is not frozen.array:
+        if isinstance(s, Let) and s.word.name in ("frozen", "call"):
+            of, stem, k = s.params["of"], s.params["of"].name, 0
+            while of.name in RESERVED or found.get(of.name, of.thing) is not of.thing:
                 k += 1
-                frozen.name = f"{stem}_{k}"
-            found[frozen.name] = frozen.array
+                of.name = f"{stem}_{k}"
+            found[of.name] = of.thing
+        elif isinstance(s, Let) and hasattr(USER, s.word.name):
+            found["user"] = USER
     return found
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, LostDerivativeError, StructureError, UnsupportedError
+from dualgrad.kernels import InNopython
 from dualgrad.lifting import lift
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, is_float, kept, zero_like
 from dualgrad.numbers.number import Number, bare
@@ -27,7 +28,7 @@ from .linearity import RecordedRest, probe, record_linear
 from .spread import Named
 
 
-class CustomFunction(Named):
+class CustomFunction(Named, InNopython):
     """A function with rules; see `custom_jvp` and `custom_vjp`."""
 
     def __new__(cls, f: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
@@ -55,6 +56,17 @@ class CustomFunction(Named):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__name__}>"
+
+    # In nopython code
+
+    def __dualgrad_called__(self, form: tuple[Any, ...]) -> Any:
+        """This function as a kernel calls it, with arguments of these types."""
+        from .called import CustomCall
+
+        return CustomCall(self, form)
+
+    def __dualgrad_fingerprint__(self) -> tuple[Any, ...]:
+        return self.f, self.rule, self.fwd, self.bwd, self.nondiff
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set ``rule(primals, tangents) -> (out, out_tangent)``; arguments that are not differentiated come first."""

@@ -17,6 +17,7 @@ from dualgrad.backends.steps import Pattern, jet_step, jvp_step, linear_step
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError, StructureError
 from dualgrad.core.words import USER, WORDS, Word
+from dualgrad.kernels import InNopython
 from dualgrad.numbers.dual import Dual
 from dualgrad.numbers.functions.making import operand
 from dualgrad.numbers.functions.table import UFUNCS
@@ -95,7 +96,7 @@ def elementary(
         ufunc=_value(name, f),
         **dict[str, Any](derivatives),
     )
-    call = _function(word, f)
+    call = Row(word, f)
     setattr(USER, name, call)
     try:
         for active in itertools.product((False, True), repeat=len(args)):
@@ -213,16 +214,21 @@ def _value(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
     return value
 
 
-def _function(word: Word, f: Callable[..., Any]) -> Callable[..., Any]:
-    """What the user calls."""
+class Row(InNopython):
+    """What the user calls: a row of the table."""
 
-    def call(*args: Any) -> Any:
+    def __init__(self, word: Word, f: Callable[..., Any]):
+        self.f, self.word, self.__dualgrad_word__ = f, word, word.name
+        update_wrapper(self, f, updated=())
+        self.__name__ = self.__qualname__ = word.name
+
+    def __call__(self, *args: Any) -> Any:
         args = tuple(map(operand, args))
-        return apply(word, *args) if any(isinstance(a, Number) for a in args) else f(*args)
+        return apply(self.word, *args) if any(isinstance(a, Number) for a in args) else self.f(*args)
 
-    update_wrapper(call, f, updated=())
-    call.__name__ = call.__qualname__ = word.name
-    return call
+    def __dualgrad_fingerprint__(self) -> tuple[Any, ...]:
+        rule = self.word.rule
+        return self.__name__, self.f, rule.args, rule.derivatives, rule.closed
 
 
 def _build(word: Word, active: tuple[bool, ...]) -> None:

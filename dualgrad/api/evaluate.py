@@ -11,6 +11,7 @@ from numpy import ndarray
 from dualgrad.backends import watch
 from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
+from dualgrad.kernels import InNopython
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
 from dualgrad.numbers.masked import dense
@@ -253,7 +254,11 @@ def fresh(x: Any, dtype: Any = None) -> Any:
     return x.copy() if type(x) is ndarray else x
 
 
-def stop_gradient(x: Any) -> Any:
+def same(x: Any) -> Any:
+    return x
+
+
+class StopGradient(InNopython):
     """The value of ``x``, a constant to every derivative.
 
     Parameters
@@ -266,8 +271,22 @@ def stop_gradient(x: Any) -> Any:
     >>> dg.grad(lambda x: x * dg.stop_gradient(x))(3.0)
     np.float64(3.0)
     """
-    leaves, structure = flatten(x)
-    return unflatten(structure, [bare(plain(leaf)) if isinstance(leaf, Number) else leaf for leaf in leaves])
+
+    f = staticmethod(same)
+    __name__, __dualgrad_word__ = "stop_gradient", "stopped"
+
+    def __call__(self, x: Any) -> Any:
+        leaves, structure = flatten(x)
+        return unflatten(structure, [bare(plain(leaf)) if isinstance(leaf, Number) else leaf for leaf in leaves])
+
+    def __reduce__(self) -> str:
+        return "stop_gradient"
+
+    def __dualgrad_fingerprint__(self) -> tuple[str]:
+        return ("stop_gradient",)
+
+
+stop_gradient = StopGradient()
 
 
 def zeros_beside(x: Any, lead: tuple[int, ...] = ()) -> Any:

@@ -64,7 +64,8 @@ class Printer:
         self.program = program
         self.names: dict[Var, str] = {}
         self.taken: set[str] = {program.name, *RESERVED}
-        self.taken.update(s.params["of"].name for s in program.body if isinstance(s, Let) and s.word.name == "frozen")
+        outside = (s for s in walk(program.body) if isinstance(s, Let) and s.word.name in ("frozen", "call"))
+        self.taken.update(s.params["of"].name for s in outside)
         self.texts: dict[Var, Text] = {}
         self.lines: list[str] = []
         self.depth = 1

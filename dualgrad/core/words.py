@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 from .program import Type
@@ -59,7 +59,7 @@ class Word:
 
 
 WORDS: dict[str, Word] = {}
-USER = SimpleNamespace()  # the functions of rows that users add, by name; texts call them as ``user.name(...)``
+USER = ModuleType("user")  # the functions of rows that users add, by name; texts call them as ``user.name(...)``
 
 
 def register(word: Word) -> Word:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from dualgrad import rules  # noqa: F401  (fills the table)
-from dualgrad.core.program import Atom, Const, Type, const
+from dualgrad.core.program import Atom, Const, Type, Var, const
 from dualgrad.core.words import WORDS
 
 from .arguments import Given, arguments
 from .products import FUNCTIONS, METHODS
-from .values import Array, Static, Value, is_number, wrap
+from .values import Array, Static, Value, is_number, leaves, mapped, wrap
 
 LIBRARIES = ("numpy", "scipy", "numba")
 OTHER_NAMES = {
@@ -65,6 +65,10 @@ def read_call(r: Any, node: Any) -> Value:
         if getattr(function, "signature", None) is not None:
             r.source.refuse(node, "guvectorize")
         return vectorized(r, node, function)
+    if name := getattr(function, "__dualgrad_word__", ""):
+        return stopped(r, node) if name == "stopped" else word(r, node, name)
+    if hasattr(function, "__dualgrad_called__"):
+        return called(r, node, function)
     if hasattr(function, "__dualgrad_program__") or hasattr(function, "py_func") or is_user_function(function):
         return kernel(r, node, function)
     if isinstance(function, type) and (function in (float, int, bool, complex) or issubclass(function, np.generic)):
@@ -201,8 +205,44 @@ def length(r: Any, node: ast.Call) -> Atom:
     return r.shape(value)[0] if isinstance(value, Array) else r.source.refuse(node.args[0], "no array")
 
 
+def stopped(r: Any, node: ast.Call) -> Value:
+    """``stop_gradient``: numbers and arrays that are constants; neither such an array nor its original is written."""
+
+    def stop(v: Value) -> Value:
+        if not isinstance(v, Array):
+            return r.b.stopped(v) if is_number(v) and v.type.differentiable else v
+        new = r.fresh(r.mapped(node, r.b.stopped, v)) if v.type.differentiable else v
+        if v.is_memory and new is not v:
+            r.guard(new.source, v.source)
+        return new
+
+    return mapped(stop, r.value(arguments(r, node, "x")["x"]))
+
+
+def called(r: Any, node: ast.Call, function: Any) -> Value:
+    """A function with a rule of its own is called as it is; its rule is read when it is differentiated."""
+    args = [r.settled(v) for v in bound_arguments(r, node, function.f)]
+
+    def given(v: Value) -> Value:
+        return r.owned(v).var if isinstance(v, Array) else v
+
+    args = [mapped(given, v) for v in args]
+    form = tuple(mapped(lambda v: v.type if isinstance(v, Var) else v, v) for v in args)
+    of = function.__dualgrad_called__(form)
+    result = r.b.call(*(v for v in leaves(tuple(args)) if isinstance(v, Var)), of=of)
+    if type(of.result) is not tuple:
+        return r.spliced(result)
+    parts = iter([r.spliced(r.b.item(result, **params)) for params in of.items])
+    return mapped(lambda _: next(parts), of.result)
+
+
 def kernel(r: Any, node: ast.Call, function: Any) -> Value:
     """Another kernel, with all of its arguments."""
+    return r.inline(node, function, bound_arguments(r, node, function))
+
+
+def bound_arguments(r: Any, node: ast.Call, function: Any) -> list[Value]:
+    """The values of all parameters of a function that is called."""
     args, keywords = [r.value(n) for n in node.args], {str(k.arg): r.value(k.value) for k in node.keywords}
     try:
         bound = inspect.signature(getattr(function, "py_func", function)).bind(*args, **keywords)
@@ -210,7 +250,7 @@ def kernel(r: Any, node: ast.Call, function: Any) -> Value:
         r.source.refuse(node, "call arguments", reason=error)
     given = dict(bound.arguments)
     bound.apply_defaults()
-    return r.inline(node, function, [given[n] if n in given else wrap(v) for n, v in bound.arguments.items()])
+    return [given[n] if n in given else wrap(v) for n, v in bound.arguments.items()]
 
 
 HANDLERS: dict[Any, Callable[[Any, ast.Call], Value]] = {

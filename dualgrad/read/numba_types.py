@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from dualgrad.core.errors import KernelError
 from dualgrad.core.program import Type
 
-from .values import ArgType, wrap
+from .values import ArgType, Static, wrap
 
 
 def types_of(numba_types: Iterable[Any]) -> list[ArgType | None]:
@@ -35,3 +37,14 @@ def _type_of(given: Any) -> ArgType | None:
         why="a kernel's arguments are numbers, arrays of numbers with at least one dimension, and tuples of these",
         hint="pass its numbers and arrays as arguments of their own",
     )
+
+
+def numba_type(given: Any) -> Any:
+    """The type of numba for a program's type, or for what is known in advance."""
+    from numba import typeof, types
+    from numba.np.numpy_support import from_dtype
+
+    if not isinstance(given, Type):
+        return typeof(given.object if isinstance(given, Static) else given.value)
+    scalar = types.boolean if given.dtype == "bool" else from_dtype(np.dtype(given.dtype))
+    return types.Array(scalar, given.rank, "C") if given.rank else scalar

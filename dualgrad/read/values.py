@@ -76,12 +76,12 @@ def whole(source: Var | Elements) -> Array:
 class Frozen:
     """An array that a kernel finds among its globals or in its closure, and its name in the generated text."""
 
-    array: np.ndarray
+    thing: np.ndarray
     name: str
 
     @property
     def type(self) -> Type:
-        return Type(self.array.dtype.name, self.array.ndim)
+        return Type(self.thing.dtype.name, self.thing.ndim)
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,6 +118,19 @@ def _full_type(types: list[Type], params: dict[str, Any]) -> Type:
     return Type(params["dtype"], len(types) - 1)
 
 
+# Functions with rules of their own (`dualgrad.transforms.rules`), and what is a constant whatever it was made of.
+
+
+def _call_text(args: list[str], params: dict[str, Any], types: list[Type]) -> str:
+    return params["of"].text(args)
+
+
+memory("call(arguments)", _call_text, lambda types, params: params["of"].type)
+memory("item(results)", lambda args, params, types: f"{args[0]}{params['path']}", lambda types, params: params["type"])
+discrete("held(x)", "{0}", infer=like_first)
+discrete("stopped(x)", "{0}", infer=like_first)
+arithmetic("seed(x)", "linear", "{0}", "move(dx)", x="ct", infer=like_first)
+arithmetic("rejoined(a, b)", "linear", "{0}", "move(db)", b="ct", infer=like_first)
 memory("frozen()", lambda args, params, types: params["of"].name, lambda types, params: params["of"].type)
 memory("load(array, index)", _load_text, _load_type)
 memory("full(value, shape)", _full_text, _full_type)

@@ -37,8 +37,12 @@ def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
 def _let(s: Let, active: set[Var]) -> None:
     if s.word.name == "grow":  # perhaps the same memory
         _together((s.target,), s.args[:1], active)
+    elif s.word.name == "call":  # of several results, which have no type of their own
+        if any(a in active for a in s.args):
+            active.add(s.target)
     elif s.word.kind != "discrete":
         args = s.args[:1] if s.word.name in ("load", "full") else s.args
+        args = s.args[1:] if s.word.name == "rejoined" else args
         _flow(args, s.target, active)
 
 

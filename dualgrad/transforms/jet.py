@@ -42,6 +42,7 @@ from ..core.program import (
 from ..core.words import WORDS, Word
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
+from .called import by_rule
 from .implicit import follow
 from .jvp import matched, prepare, refuse_constants
 from .series import ONE, ZERO, Series, as_atom, is_series, plain, scaled, total
@@ -280,6 +281,8 @@ class Taylor:
         self.series: dict[Atom, Series] = {}
         self.arrays: dict[Atom, Var] = {}
         self.series_params: list[Var] = []
+        self.parts: dict[Atom, Any] = {}  # by the target of a call: its results
+        self.own: dict[Atom, Any] = {}
         self.size: Atom = ZERO
 
     def allocate(self, type: Type, squared: bool = False) -> Var:
@@ -335,11 +338,21 @@ class Taylor:
             getattr(self, type(s).__name__.lower() + "_")(s, b)
 
     def let_(self, s: Let, b: Builder) -> None:
+        if s.target in self.own:  # a rule that calls its own function
+            return self.again(s, b)
+        if s.word.name == "item" and s.args[0] in self.own:
+            result = self.own[s.args[0]][s.params["k"]]
+            b.bind(s.target, result.value)
+            return result.known_as(s.target)
         b.block.append(s)
         if s.target not in self.active:
-            return
+            return None
         name, target = s.word.name, s.target
-        if name == "full":
+        if name == "call":
+            by_rule(self, s, b)
+        elif name == "item":
+            self.parts[s.args[0]][s.params["k"]].known_as(target)
+        elif name == "full":
             self.arrays[target] = self.constant(target, b)
         elif name in ("copy", "grow"):
             array = self.array(s.args[0], b)  # new where the array is a constant
@@ -355,6 +368,13 @@ class Taylor:
             found = self.word(s, b)
             if is_series(found):
                 self.series[target] = Series(target, found.memory)
+
+    def again(self, s: Let, b: Builder) -> None:
+        """What a call returned whose series is being made."""
+        results = self.parts[s.target] = self.own[s.target]
+        if s.target.type.dtype != "tuple":
+            b.bind(s.target, results[0].value)
+            results[0].known_as(s.target)
 
     def is_run_time_power(self, x: Atom, p: Atom) -> bool:
         return x in self.series and isinstance(p, Var) and p not in self.series

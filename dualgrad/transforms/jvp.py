@@ -39,6 +39,7 @@ from ..core.walk import rebuilt, walk
 from ..core.words import WORDS, Word
 from ..rules.text import Writer
 from .activity import active_vars, array_families
+from .rules import plain, with_rules
 from .ssa import ssa
 from .tidy import tidy
 
@@ -50,7 +51,7 @@ def jvp(program: Program, active: tuple[bool, ...], directions: int | None = Non
     for each active parameter, the results by the tangent of each differentiable result.
     With ``directions`` every tangent has one more axis of that length, the last one.
     """
-    program = prepare(program)
+    program = prepare(with_rules(program, active))
     derivative = Derivative(program, active, directions)
     both = Builder()
     derivative.enter(both)
@@ -165,7 +166,7 @@ class Derivative:
         for s in block:
             primal.line = linear.line = s.line
             if isinstance(s, Let):
-                primal.block.append(s)
+                plain(s, primal)
                 if s.target in self.active:
                     self.let(s, linear)
             elif isinstance(s, Store):
@@ -186,6 +187,8 @@ class Derivative:
             self.dots[target] = self.zeros(target, self.shape_of(s), linear)
         elif name in ("copy", "grow"):
             self.copy(s, linear)
+        elif name in ("seed", "rejoined") and target.type.rank:
+            self.dots[target] = variable(linear.copy(self.array_dot(s.args[-1], linear)))
         elif name == "load":
             array = self.dots[s.args[0]]
             name = target.name + "_dot"

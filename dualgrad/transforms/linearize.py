@@ -41,6 +41,7 @@ from .activity import array_families
 from .checkpoint import written_out
 from .jvp import Derivative, prepare
 from .rerun import Rerun
+from .rules import with_rules
 from .ssa import is_structural, ssa
 
 CHEAP = frozenset(
@@ -88,7 +89,7 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
 
     ``linearize : (a -> b) -> (a -> (b, r), (r, T a) -o T b)``
     """
-    program = prepare(program)
+    program = prepare(with_rules(program, active, reverse=True))
     if any(s.checkpoint for s in walk(program.body) if isinstance(s, (For, While))):
         program = written_out(program, Trial(program, active).keeping)
     unzip = Unzip(program, active)

@@ -15,7 +15,7 @@ from ..core.walk import atoms_read, blocks_of, head_of, rebuilt, vars_bound, wal
 from .activity import Family, array_families
 
 Names = dict[Var, Atom]
-EFFECTS = ("full", "copy", "grow", "load", "series")  # words that must not be shared
+EFFECTS = ("full", "copy", "grow", "load", "series", "call", "item")  # words that must not be shared
 
 
 def tidy(program: Program) -> Program:
