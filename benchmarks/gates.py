@@ -2,7 +2,7 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, words, large, memory, matrices, series; these by default.
+Names: eager, lstm, while, kernel, order40, import, size, numbers, words, large, memory, matrices, series; these by default.
 The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode,
 gradbench-rosenbrock, or all of them by the name gradbench; each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.
@@ -29,6 +29,7 @@ from figures import MICRO, MILLI, Rows, elementwise_error, error, inner, ratio
 from gradbench import in_jax
 from gradbench import lstm as recurrent
 from gradbench_gates import EVALS
+from native_gates import nopython_numbers
 from report import Missing, Row, as_markdown, as_text, machine
 from timing import Race, compilations
 
@@ -181,6 +182,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "order40": order40,
     "import": import_time,
     "size": size,
+    "numbers": nopython_numbers,
     **ARRAY_GATES,
 }
 LONG: dict[str, Callable[[], Rows]] = {

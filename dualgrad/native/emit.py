@@ -190,7 +190,7 @@ class Emitter:
         name, type = s.word.name, s.target.type
         vector = next(v.type for a in s.args if isinstance((v := self.get(a)), ir.Value)
                       and isinstance(v.type, ir.VectorType))  # fmt: skip
-        if name in ("move", "cast"):
+        if name in ("move", "cast", "conj"):
             return recast(self.builder, self.get(s.args[0]), self.context.get_value_type(numba_type(type)))
         if name == "where":
             test = self.scalar(s.args[0])
@@ -298,7 +298,7 @@ class Emitter:
 MEMORY: dict[str, Callable[[Emitter, Let], Any]] = {"full": Emitter.full, "load": Emitter.load, "shape": Emitter.shape}
 DIRECT: dict[str, Callable[[Emitter, Let], Any]] = {
     "neg": Emitter.negated, "where": Emitter.selected, "and_": Emitter.logic, "or_": Emitter.logic,
-    "not_": lambda e, s: e.builder.not_(e.scalar(s.args[0])),
+    "conj": lambda e, s: e.scalar(s.args[0]), "not_": lambda e, s: e.builder.not_(e.scalar(s.args[0])),
     "move": lambda e, s: e.scalar(s.args[0]), "cast": lambda e, s: e.scalar(s.args[0], s.target.type),
     **dict.fromkeys(SIGNS, Emitter.compared),
 }  # fmt: skip

@@ -78,7 +78,7 @@ def floats_of(number: Any) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(now._primal, 0, -1))
     tangents = now._linear if now._linear.ndim > now.ndim else np.expand_dims(now._linear, 0)
     parts = [np.expand_dims(now._primal, -1), np.moveaxis(tangents, 0, -1)]
-    return np.concatenate(parts, axis=-1, dtype=now.dtype)
+    return np.ascontiguousarray(np.concatenate(parts, axis=-1, dtype=now.dtype))
 
 
 def boxed(kind: str, axis: bool, dtype: str, floats: Any) -> Any:
