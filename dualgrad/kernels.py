@@ -129,7 +129,7 @@ def derive(base: Any, chain: Chain) -> KernelDispatcher:
 
 
 class InNopython:
-    """An object of ours that nopython code may call: numba sees the dispatcher of the plain function behind it."""
+    """A function with rules that nopython code may call: numba sees the dispatcher of the plain function behind it."""
 
     f: Callable[..., Any]
 
@@ -137,7 +137,9 @@ class InNopython:
     def dispatcher(self) -> Any:
         from numba import njit
 
-        return self.f if is_kernel(self.f) else njit(self.f)
+        from .backends.dispatcher import RuledDispatcher
+
+        return RuledDispatcher(self, Recipe(self.f if is_kernel(self.f) else njit(self.f), ()))
 
     @property
     def _numba_type_(self) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from dualgrad import native
 from dualgrad.backends import watch
 from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
-from dualgrad.kernels import InNopython
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
 from dualgrad.numbers.masked import dense
@@ -254,11 +254,7 @@ def fresh(x: Any, dtype: Any = None) -> Any:
     return x.copy() if type(x) is ndarray else x
 
 
-def same(x: Any) -> Any:
-    return x
-
-
-class StopGradient(InNopython):
+class StopGradient:
     """The value of ``x``, a constant to every derivative.
 
     Parameters
@@ -272,7 +268,6 @@ class StopGradient(InNopython):
     np.float64(3.0)
     """
 
-    f = staticmethod(same)
     __name__, __dualgrad_word__ = "stop_gradient", "stopped"
 
     def __call__(self, x: Any) -> Any:
@@ -286,7 +281,22 @@ class StopGradient(InNopython):
         return ("stop_gradient",)
 
 
+    @property
+    def _numba_type_(self) -> None:
+        """Numba asks the object first, and then what was registered for it."""
+        native.init(refresh=True)
+
+
 stop_gradient = StopGradient()
+
+
+def _introduce() -> None:
+    from dualgrad.native.making import register_stop
+
+    register_stop(stop_gradient)
+
+
+native.when_started(_introduce)
 
 
 def zeros_beside(x: Any, lead: tuple[int, ...] = ()) -> Any:

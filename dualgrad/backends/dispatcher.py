@@ -28,7 +28,7 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.core.typing.templates import Signature
 
-from ..core.errors import ArgumentError, DualgradError, ProgramError
+from ..core.errors import ArgumentError, DualgradError, ProgramError, UnsupportedError
 from . import careful, spelling
 from .fingerprint import CannotFingerprint, fingerprint
 from .modules import Place, cache_folder, import_file, place_for, write
@@ -121,6 +121,34 @@ class KernelDispatcher(CPUDispatcher):
         given = tuple(arg if isinstance(arg, types.Type) else self.typeof_pyval(arg) for arg in args)
         asked = [tuple(self.fold_argument_types(given, {})[1])] if args else self.overloads
         return "\n\n".join(self.recipe.generate(argtypes).source for argtypes in asked)
+
+
+def is_number_type(t: Any) -> bool:
+    """Whether a numba type is that of a number of nopython code, or holds one."""
+    if isinstance(t, types.BaseTuple):
+        return any(map(is_number_type, t))  # type: ignore[call-overload]
+    return hasattr(t, "lanes") or hasattr(getattr(t, "dtype", None), "lanes")
+
+
+class RuledDispatcher(KernelDispatcher):
+    """The plain function behind an object with rules of its own, for nopython code; numbers would not see the rules."""
+
+    def __init__(self, owner: Any, recipe: Recipe):
+        self.owner = owner
+        super().__init__(recipe)
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.owner, "dispatcher")
+
+    def get_call_template(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        for t in (*args, *kws.values()):
+            if is_number_type(t):
+                raise UnsupportedError(
+                    f"{self.owner!r} was called with a {t} in nopython code",
+                    why="its rule acts on floats, and would be passed over",
+                    hint="call it with x.primal, and make the number of its value and of what the rule gives",
+                )
+        return super().get_call_template(args, kws)
 
 
 def python_twin(recipe: Recipe) -> Callable[..., Any]:

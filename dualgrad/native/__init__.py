@@ -28,15 +28,21 @@ def init(refresh: bool = False) -> None:
         for action in _waiting:
             action()
     if refresh:
-        from numba.core.registry import cpu_target
-
-        cpu_target.typing_context.refresh()
-        cpu_target.target_context.refresh()
+        look_again()
 
 
 def when_started(action: Callable[[], None]) -> None:
     """Do this when numba has been told, or now if it was."""
     if _started:
         action()
+        look_again()
     else:
         _waiting.append(action)
+
+
+def look_again() -> None:
+    """Let numba see what was registered; it does so itself before it compiles a function."""
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import intrinsic, overload, overload_attribute
+from numba.extending import intrinsic, overload, overload_attribute, overload_classmethod
 from numba.np.arrayobj import make_array, populate_array
 
 from .types import REALS, DualType, JetType, NumberArray, NumberType, float_of, refused
@@ -81,6 +81,12 @@ def looking(axes: Any, length: int = 0, skipped: int = 0) -> Any:
         return impl_ret_borrowed(context, builder, wanted, new._getvalue())
 
     return lower
+
+
+@overload_classmethod(NumberArray, "_allocate")  # type: ignore[misc]
+def allocate(cls, size, align):
+    """Memory of new arrays, which numba asks the class for."""
+    return lambda cls, size, align: types.Array._allocate(size, align)
 
 
 @overload_attribute(NumberArray, "primal")  # type: ignore[misc]

@@ -25,8 +25,6 @@ from dualgrad.core.build import ARITHMETIC, COMPARISONS
 from dualgrad.core.program import Atom, Block, Const, For, If, Let, Program, Store, Type, Var
 from dualgrad.core.words import Word
 
-from .types import recast
-
 FLAGS = ("contract",)
 FLOATS: dict[str, str] = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 INTEGERS: dict[str, str] = {"add": "add", "sub": "sub", "mul": "mul"}
@@ -191,7 +189,7 @@ class Emitter:
         vector = next(v.type for a in s.args if isinstance((v := self.get(a)), ir.Value)
                       and isinstance(v.type, ir.VectorType))  # fmt: skip
         if name in ("move", "cast", "conj"):
-            return recast(self.builder, self.get(s.args[0]), self.context.get_value_type(numba_type(type)))
+            return self.get(s.args[0])
         if name == "where":
             test = self.scalar(s.args[0])
             a, b = (self.spread(self.scalar(x, type), vector) for x in s.args[1:])

@@ -21,7 +21,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 
 from dualgrad.core.errors import DualgradError
 
-from .types import NumberType, common, refused
+from .types import NumberArray, NumberType, common, refused
 
 OPERATORS = """add sub mul truediv pow mod floordiv iadd isub imul itruediv ipow imod ifloordiv neg pos lt le gt ge eq
 ne not_ truth""".split()  # noqa: SIM905
@@ -56,6 +56,9 @@ def template_for(function: Any) -> type[AbstractTemplate]:
         key = function
 
         def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
+            if any(isinstance(t, NumberArray) for t in args):
+                raise refused(f"{function.__name__} of an array of numbers", "its entries are numbers, one by one",
+                              "write the loop over the entries")  # fmt: skip
             if kws or not any(isinstance(t, NumberType) for t in args):
                 return None
             from . import operations

@@ -12,9 +12,23 @@ import numpy as np
 from numba import types
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import CallableTemplate, infer_global
-from numba.extending import intrinsic, overload_attribute, overload_method
+from numba.extending import intrinsic, overload, overload_attribute, overload_method
 
-from .types import REALS, DualType, JetType, NumberType, first_of, float_of, lane, packed, refused, vector_from
+from dualgrad.backends.dispatcher import is_number_type
+
+from .types import (
+    REALS,
+    DualType,
+    JetType,
+    NumberArray,
+    NumberType,
+    first_of,
+    float_of,
+    lane,
+    packed,
+    refused,
+    vector_from,
+)
 
 WHY = "the number of directions and the order are a part of the type, which numba knows before anything runs"
 
@@ -100,6 +114,20 @@ def lower_jet(context: Any, builder: Any, sig: Any, args: tuple[Any]) -> Any:
 
 
 # Attributes
+
+
+def register_stop(stop_gradient: Any) -> None:
+    """Teach numba ``stop_gradient``: numbers become floats, other values stay."""
+
+    @overload(stop_gradient)  # type: ignore[misc]
+    def stopped(x):
+        if isinstance(x, NumberType):
+            return lambda x: value(x)
+        if isinstance(x, NumberArray):
+            return lambda x: x.primal
+        if is_number_type(x):
+            raise refused(f"dg.stop_gradient of {x}", "it holds numbers inside", "take its parts: dg.stop_gradient(x[0])")
+        return lambda x: x
 
 
 @intrinsic  # type: ignore[misc]

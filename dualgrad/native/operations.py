@@ -22,7 +22,7 @@ from dualgrad.read.calls import scalar_words
 
 from .emit import Emitter
 from .programs import Compose, Meaning, Operation, lanes_of, meaning
-from .types import DUAL, NumberType, common, constant, first_of, lane, packed, vector_from, vector_of
+from .types import DUAL, NumberType, common, constant, first_of, float_of, lane, packed, recast, vector_from, vector_of
 
 ONE_WORD = {
     "add": "add iadd", "sub": "sub isub", "mul": "mul imul", "div": "truediv itruediv", "power": "pow ipow",
@@ -84,19 +84,19 @@ def result_type(function: Any, kind: NumberType, args: tuple[types.Type, ...]) -
     return result_of(kind, meaning(operation(function, kind, args, values)))
 
 
-def operation(function: Any, kind: NumberType, args: tuple[types.Type, ...], values: list[Any]) -> Operation:
+def operation(function: Any, kind: NumberType, args: tuple[Any, ...], values: list[Any]) -> Operation:
     """The operation on arguments of these types; Python numbers among the values are literals."""
     literals = tuple([v if isinstance(v, (bool, int, float)) else None for v in values])
-    dtypes = tuple([dtype_of(t, v) for t, v in zip(args, literals)])
     active = tuple([isinstance(t, NumberType) for t in args])
+    dtype = str(float_of(*(t.dtype if on else t for t, on in zip(args, active))))  # numbers of two precisions meet
+    dtypes = tuple([dtype if on else dtype_of(t, v) for t, on, v in zip(args, active, literals)])
     return Operation(function.__name__, compositions()[function], kind.kind, dtypes, active, literals)
 
 
 def dtype_of(type: types.Type, literal: Any) -> str:
     if literal is not None:
         return {bool: "bool", int: "int64", float: "float64"}[literal.__class__]
-    found = type.dtype if isinstance(type, NumberType) else type
-    return "bool" if isinstance(found, types.Boolean) else str(types.unliteral(found))
+    return "bool" if isinstance(type, types.Boolean) else str(types.unliteral(type))
 
 
 def result_of(kind: NumberType, found: Meaning) -> types.Type:
@@ -114,7 +114,8 @@ def lower(function: Any, context: Any, builder: Any, sig: Any, args: tuple[Any, 
     values = [t.value if isinstance(t, types.Omitted) else v for t, v in zip(sig.args, args)]
     op = operation(function, kind, sig.args, values)
     result = result_of(kind, meaning(op))
-    number = result if isinstance(result, NumberType) else kind
+    number = kind.of(from_dtype(np.dtype(op.dtypes[op.active.index(True)])))
+    values = [recast(builder, v, number) if on else v for v, on in zip(values, op.active)]
     found = write(context, builder, op, number, [v for v, known in zip(values, op.literals) if known is None])
     return context.cast(builder, found, result, sig.return_type)
 

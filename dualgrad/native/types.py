@@ -128,9 +128,9 @@ def common(name: str, args: tuple[Any, ...]) -> NumberType | None:
             )
     for t in args:
         if not isinstance(t, (NumberType, *REALS, types.Omitted)):
-            what = "a complex number" if isinstance(t, types.Complex) else str(t)
-            raise refused(f"{name}: {first} meets {what}", "numbers in nopython code are real and alone",
-                          "take real and imaginary parts, or the elements one by one")  # fmt: skip
+            parts, loop = "take real and imaginary parts", "write the loop over the entries"
+            hint = parts if isinstance(t, types.Complex) else loop
+            raise refused(f"{name}: {first} and {t} meet", "numbers meet real numbers, one by one", hint)
     return first
 
 
@@ -211,12 +211,14 @@ def vector_from(builder: Any, values: list[Any]) -> Any:
     return vector
 
 
-def recast(builder: Any, vector: Any, wanted: Any) -> Any:
-    """A vector with lanes of another precision."""
-    if vector.type.element == wanted:
-        return vector
-    change = builder.fpext if isinstance(wanted, ir.DoubleType) else builder.fptrunc
-    return change(vector, ir.VectorType(wanted, vector.type.count))
+def recast(builder: Any, number: Any, wanted: NumberType) -> Any:
+    """A number with floats of another precision."""
+    first, vector = first_of(builder, number), vector_of(builder, number)
+    one: Any = ir.DoubleType() if wanted.dtype == types.float64 else ir.FloatType()
+    if first.type == one:
+        return number
+    change = builder.fpext if isinstance(one, ir.DoubleType) else builder.fptrunc
+    return packed(builder, change(first, one), change(vector, ir.VectorType(one, wanted.lanes)))
 
 
 def constant(context: Any, builder: Any, type: NumberType, value: Any) -> Any:
@@ -233,15 +235,13 @@ def real_to_number(context: Any, builder: Any, given: types.Type, wanted: Number
 
 @lower_cast(NumberType, NumberType)
 def number_to_number(context: Any, builder: Any, given: NumberType, wanted: NumberType, value: Any) -> Any:
-    if given == wanted:
-        return value
-    first = context.cast(builder, first_of(builder, value), given.dtype, wanted.dtype)
-    return packed(builder, first, recast(builder, vector_of(builder, value), first.type))
+    return recast(builder, value, wanted)
 
 
 @lower_constant(DualType)
 @lower_constant(JetType)
 def global_number(context: Any, builder: Any, type: NumberType, number: Any) -> Any:
     """A number that a function closes over, or that is a global, is frozen as numba freezes arrays."""
-    first, *rest = (context.get_constant(type.dtype, float(v)) for v in number._floats())
+    floats = number._floats() if hasattr(number, "_floats") else [number, *[0.0] * type.lanes]  # numba's own zeros
+    first, *rest = (context.get_constant(type.dtype, float(v)) for v in floats)
     return ir.Constant.literal_struct([first, ir.Constant(ir.VectorType(first.type, type.lanes), rest)])

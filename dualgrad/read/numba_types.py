@@ -32,6 +32,12 @@ def _type_of(given: Any) -> ArgType | None:
         return tuple(types_of(t))  # type: ignore[arg-type]
     if t == types.none:  # beside a result None
         return None
+    if getattr(t, "kind", None) in ("Dual", "Jet"):
+        raise KernelError(
+            f"a derivative of a kernel was called with a {t}",
+            why="numbers of nopython code do not nest: a value has one derivative",
+            hint="call the function itself with the number, or nest the transforms: dg.hessian, dg.derivative(f, 2)",
+        )
     raise KernelError(
         f"an argument of type {given} cannot be differentiated in a kernel",
         why="a kernel's arguments are numbers, arrays of numbers with at least one dimension, and tuples of these",

@@ -76,6 +76,9 @@ REFUSED = {
     "loop": "a loop over {code} cannot be differentiated | {programs} | loop over range, an array, enumerate or zip",
     "call": "{function}(...) cannot be differentiated in a kernel | it is no word, no buffer, and no other kernel"
     " | write it as a loop, or as an @njit function of its own",
+    "number": "{function}(...) makes a number inside of a kernel that is differentiated itself"
+    " | numbers of nopython code do not nest: a value has one derivative"
+    " | call the function as it is, or let dg.grad, dg.jvp or dg.derivative take the inner derivative",
     "call arguments": "these arguments of {function} are not read in kernels | {reason} | write it in other words",
     "raise": "{code} is raised | an exception of a kernel is one of Python's, with literal arguments"
     ' | write raise ValueError("what is wrong")',
