@@ -140,7 +140,7 @@ class RuledDispatcher(KernelDispatcher):
     def __reduce__(self) -> Any:
         return getattr, (self.owner, "dispatcher")
 
-    def get_call_template(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+    def get_call_template(self, args: Any, kws: Any) -> Any:
         for t in (*args, *kws.values()):
             if is_number_type(t):
                 raise UnsupportedError(

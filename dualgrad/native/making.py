@@ -126,7 +126,7 @@ def register_stop(stop_gradient: Any) -> None:
         if isinstance(x, NumberArray):
             return lambda x: x.primal
         if is_number_type(x):
-            raise refused(f"dg.stop_gradient of {x}", "it holds numbers inside", "take its parts: dg.stop_gradient(x[0])")
+            raise refused(f"dg.stop_gradient of {x}", "it holds numbers inside", "take its parts, one by one")
         return lambda x: x
 
 
