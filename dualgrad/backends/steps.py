@@ -6,6 +6,7 @@ For each way a word is applied (`Pattern`) the same `jvp`, `linearize`, `transpo
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,9 +15,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from dualgrad.core.build import Builder
+from dualgrad.core.build import Builder, is_const
 from dualgrad.core.printer import to_source
-from dualgrad.core.program import BOOL, FLOAT, Atom, Const, Let, Program, Type, Var, const, variable
+from dualgrad.core.program import BOOL, FLOAT, Atom, Block, Const, Let, Program, Type, Var, const, variable
 from dualgrad.core.walk import free_vars
 from dualgrad.core.words import USER, WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
@@ -30,6 +31,7 @@ from . import arrays, matrices, special, systems, watch
 
 ARRAY, COMPLEX = Type(FLOAT.dtype, -1), Type("complex128", -1)
 SHAPE = Type("shape", -1)
+MUL, DIV = WORDS["mul"], WORDS["div"]
 
 
 class Pattern(NamedTuple):
@@ -40,6 +42,7 @@ class Pattern(NamedTuple):
     number for each active argument, the axes to insert after the first so that its
     tangents broadcast like the result's.  With ``reduce``, cotangents are summed back to
     the arguments' shapes.  ``complex`` says that the linear rest is one over complex numbers.
+    With ``double`` all arguments are arrays of 64-bit floats, and so may constants be.
     """
 
     word: Word
@@ -48,6 +51,7 @@ class Pattern(NamedTuple):
     lift: tuple[int, ...] | None = None
     reduce: bool = False
     complex: bool = False
+    double: bool = False
 
 
 class Step(NamedTuple):
@@ -90,11 +94,21 @@ class OneWord:
         """The tangent's statements; a word with a leading axis where directions lead."""
         found: dict[Atom, Var] = dict(zip(self.sources, self.dots, strict=True))
         dots = [found.get(a) if isinstance(a, Var) else None for a in self.args]
-        return tangent(self.let, dots, b, batched=self.lifted and not self.pattern.word.elementwise)
+        dot = tangent(self.let, dots, b, batched=self.lifted and not self.pattern.word.elementwise)
+        _divide(b.block)
+        return dot
 
     @property
     def lifted(self) -> bool:
         return self.pattern.lift is not None
+
+
+def _divide(block: Block) -> None:
+    """``1/d * t`` as ``t/d``, which is one operation."""
+    over = {s.target: s.args[1] for s in block if isinstance(s, Let) and s.word is DIV and is_const(s.args[0], 1)}
+    for k, s in enumerate(block):
+        if isinstance(s, Let) and s.word is MUL and s.args[0] in over:
+            block[k] = Let(s.target, DIV, (s.args[1], over[variable(s.args[0])]), s.params, s.line)
 
 
 # What the texts of words name.
@@ -105,15 +119,31 @@ NAMES |= {"np": np, "math": math, "special": special, "user": USER}
 MADE: WeakKeyDictionary[Callable[..., Any], tuple[str, str]] = WeakKeyDictionary()  # functions: their word and mode
 
 
-def run(source: str, name: str, word: Word, mode: str = "") -> Callable[..., Any]:
+def run(source: str, name: str, pattern: Pattern, mode: str = "") -> Callable[..., Any]:
     """The function that a text defines; it computes a word in a mode."""
     namespace = {**NAMES, "__dualgrad_generated__": True}
-    exec(compile(source, f"<dualgrad {word.name} {mode or name}>", "exec"), namespace)
+    tree = _Named(namespace).visit(ast.parse(source)) if pattern.double else source
+    exec(compile(tree, f"<dualgrad {pattern.word.name} {mode or name}>", "exec"), namespace)
     made = namespace[name]
-    MADE[made] = word.name, mode or name
+    MADE[made] = pattern.word.name, mode or name
     if watch.watcher is not None:
         watch.watcher.made(made)
     return made
+
+
+class _Named(ast.NodeTransformer):
+    """Floats in a text become arrays without axes: NumPy works them out faster than Python's with small arrays."""
+
+    def __init__(self, namespace: dict[str, Any]):
+        self.namespace = namespace
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if type(node.value) is not float:
+            return node
+        name = f"constant_{len(self.namespace)}"
+        self.namespace[name] = value = np.array(node.value)
+        value.flags.writeable = False
+        return ast.copy_location(ast.Name(name, ast.Load()), node)
 
 
 def header(params: list[str], *lines: str) -> str:
@@ -137,7 +167,7 @@ def jvp_step(pattern: Pattern) -> Callable[..., Any]:
     dot = one.tangent(b)
     program = tidy(ssa(Program("step", [*one.params, *one.dots], b.block, [one.let.target, _zero(dot)])))
     names = [v.name for v in program.params]
-    return run(to_source(program, header(names, *lift_lines(one))), "step", pattern.word, "jvp")
+    return run(to_source(program, header(names, *lift_lines(one))), "step", pattern, "jvp")
 
 
 def _zero(dot: Any) -> Any:
@@ -161,9 +191,9 @@ def linear_step(pattern: Pattern) -> Step:
     pull = tidy(ssa(Program("pull", [*kept, *cts], back, bars)))
     linear = ssa(Program(linear.name, [*kept, *one.dots], b.block, [dot], len(one.dots)))
     return Step(
-        run(_forward(one, residuals, shapes), "forward", pattern.word),
-        run(to_source(push, header([v.name for v in push.params], *lift_lines(one))), "push", pattern.word),
-        run(to_source(pull, returns=_reduced(one)), "pull", pattern.word),
+        run(_forward(one, residuals, shapes), "forward", pattern),
+        run(to_source(push, header([v.name for v in push.params], *lift_lines(one))), "push", pattern),
+        run(to_source(pull, returns=_reduced(one)), "pull", pattern),
         linear,
         pattern.word.name,
         not {one.let.target, *one.sources}.intersection(residuals),
@@ -216,11 +246,11 @@ def jet_step(pattern: Pattern) -> Callable[..., Any]:
     program = tidy(ssa(Program("step", [*one.params, size], allocations.block + body.block, [variable(memory)])))
     names, lead = [v.name for v in one.params], one.sources[0].name
     text = to_source(program, header(names, f"{program.params[-1].name} = len({lead})"), "return stacked({0})")
-    return run(text, "step", pattern.word, "jet")
+    return run(text, "step", pattern, "jet")
 
 
 def jet_of_linear(one: OneWord) -> Callable[..., Any]:
     """A structural word acts on all coefficients at once."""
     b = Builder()
     y = b.emit(WORDS[f"{one.pattern.word.name}_batched"], *one.args)
-    return run(to_source(tidy(ssa(Program("step", one.params, b.block, [y])))), "step", one.pattern.word, "jet")
+    return run(to_source(tidy(ssa(Program("step", one.params, b.block, [y])))), "step", one.pattern, "jet")

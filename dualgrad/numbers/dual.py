@@ -107,7 +107,10 @@ class Dual(Number):
     def _alone(self, word: Word) -> Any:
         value, tangent, level = self._primal, self._linear, self._level
         if self._memory is None and level.alive and type(value) is type(tangent) and value.ndim == tangent.ndim:
-            step = _STEPS.get(word) or _STEPS.setdefault(word, jvp_step(Pattern(word, (True,), (None,))))
+            steps = _DOUBLE if value.dtype is DOUBLE and type(value) is ndarray else _STEPS
+            step = steps.get(word) or steps.setdefault(
+                word, jvp_step(Pattern(word, (True,), (None,), double=steps is _DOUBLE))
+            )
             new = object.__new__(Dual)
             new._level = level
             new._primal, new._linear = step(value, tangent)
@@ -151,6 +154,8 @@ class Dual(Number):
 
 
 _STEPS: dict[Any, Callable[..., Any]] = {}
+_DOUBLE: dict[Any, Callable[..., Any]] = {}  # for arrays of 64-bit floats
+DOUBLE = np.dtype(float)
 
 
 def _along_one(level: Level, word: Word, args: Sequence[Any]) -> Any:
@@ -229,11 +234,21 @@ def show(value: Any) -> str:
 def _binary(word: Word, general: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """An operator that goes the short way where both operands are settled."""
 
+    step = jvp_step(Pattern(word, (True, True), (None, None)))
+
     def operator(self: Any, other: Any) -> Any:
         if type(other) is Dual and self._memory is None and other._memory is None and self._level is other._level:
-            found = _along_one(self._level, word, (self, other)) if self._level.alive else None
-            if found is not None:
-                return found
+            a, b, da, db, level = self._primal, other._primal, self._linear, other._linear, self._level
+            if level.alive and type(a) is type(da) and type(b) is type(db):
+                if a.shape == b.shape == da.shape == db.shape:
+                    new = object.__new__(Dual)
+                    new._level = level
+                    new._primal, new._linear = step(a, b, da, db)
+                    new._memory = None
+                    return new
+                found = _along_one(level, word, (self, other))
+                if found is not None:
+                    return found
         return general(self, other)
 
     return operator

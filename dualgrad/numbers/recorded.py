@@ -51,6 +51,7 @@ from .number import (
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
 _new = object.__new__
+DOUBLE = np.dtype(float)
 
 
 class Special:
@@ -165,8 +166,9 @@ class Recorded(Number):
 
     def _alone(self, word: Word) -> Any:
         if self._memory is None or _frozen(self):
-            step = step_of(word, (True,), (None,), False)
-            return self._level.emit(step, step.forward(self._primal), (self._linear,))
+            primal = self._primal
+            step = step_of(word, (True,), (None,), False, type(primal) is ndarray and primal.dtype is DOUBLE)
+            return self._level.emit(step, step.forward(primal), (self._linear,))
         return apply(word, self)
 
     def __getitem__(self, index: Any) -> Any:
@@ -231,9 +233,11 @@ _PATTERNS: dict[int, Pattern] = {}
 
 
 @cache
-def step_of(word: Word, active: tuple[bool, ...], literals: tuple[Any, ...], reduce: bool) -> Step:
+def step_of(
+    word: Word, active: tuple[bool, ...], literals: tuple[Any, ...], reduce: bool, double: bool = False
+) -> Step:
     """The step of a word applied in this way."""
-    pattern = Pattern(word, active, literals, None, reduce)
+    pattern = Pattern(word, active, literals, None, reduce, double=double)
     found = linear_step(pattern)
     _PATTERNS[id(found)] = pattern
     return found

@@ -35,8 +35,9 @@ from .ufunc_methods import method as method_of
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
     """``__array_ufunc__``"""
-    if ufunc in ELEMENTARY and out is None and not options and len(inputs) == 1:  # the usual case
-        return self._alone(ELEMENTARY[ufunc])
+    word = ELEMENTARY.get(ufunc)
+    if word is not None and out is None and not options and len(inputs) == 1:  # the usual case
+        return self._alone(word)
     if any(hasattr(a, "__dualgrad_masked__") for a in inputs):
         return NotImplemented
     result = call_ufunc(ufunc, method, inputs, options, out)
