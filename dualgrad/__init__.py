@@ -99,7 +99,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, "scipy"})
+    return sorted([*__all__, "__version__", "scipy"])
 
 
 class _Package(ModuleType):

@@ -13,15 +13,17 @@ what to write.  ``with dg.lifting(False):`` switches all of it off.
 from __future__ import annotations
 
 import builtins
+import cmath
 import contextlib
+import copy
 import dis
 import functools
-import itertools
 import math
 import os
 import sys
 import sysconfig
 import types
+from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from importlib import import_module
@@ -31,25 +33,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from dualgrad.backends import watch
-from dualgrad.core.words import WORDS
 from dualgrad.kernels import as_kernel, is_kernel
-from dualgrad.numbers.array import buffer
-from dualgrad.numbers.functions import arange, array, vectorized
-from dualgrad.numbers.functions.moving import joined
-from dualgrad.numbers.functions.table import (
-    DISCRETE,
-    FUNCTIONS,
-    not_handed_over,
-    numbers_in,
-    only_buffers,
-    parameters,
-    refusal,
-)
-from dualgrad.numbers.number import Number, apply, plain
+from dualgrad.numbers.functions import vectorized
+from dualgrad.numbers.lifted import BUILTINS, CASTS, REPLACED
 
 _ON: ContextVar[bool] = ContextVar("dualgrad_lifting", default=True)
 _AS_PYTHON: ContextVar[bool] = ContextVar("dualgrad_kernels_as_python", default=False)
 _FOREIGN = ("dualgrad", "numpy", "scipy", "numba", "builtins", "optree")
+_POLYNOMIALS = "numpy.polynomial"  # ordinary Python, which is lifted as the user's
 _LIBRARIES = tuple({os.path.join(sysconfig.get_path(p), "") for p in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -142,7 +133,8 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
         clones[f] = code, _contents(f), f
         return f
     cells = tuple(map(_new_cell, f.__closure__ or ()))
-    home = _live_globals(f.__globals__, _only_called(code))
+    called = _only_called(code)
+    home = _live_globals(f.__globals__, called)
     defaults = f.__defaults__ and tuple(map(lifted, f.__defaults__))
     clone = types.FunctionType(code, home, f.__name__, defaults, cells)
     clone.__kwdefaults__ = f.__kwdefaults__ and {name: lifted(v) for name, v in f.__kwdefaults__.items()}
@@ -150,35 +142,48 @@ def _clone(f: types.FunctionType) -> Callable[..., Any]:
     clones[f] = code, _contents(f), clone  # before the cells are filled: functions may name each other
     for new, old in zip(cells, f.__closure__ or ()):
         if new is not old:
-            new.cell_contents = lifted(old.cell_contents)
+            new.cell_contents = _meaning(old.cell_contents, called)
     return clone
 
 
 def _new_cell(cell: types.CellType) -> types.CellType:
     """The user's own cell, unless it holds a module or function that may mean something else here."""
-    kind = type(_content(cell))
+    value = _content(cell)
+    kind = type(value)
     liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType, np.vectorize)
-    liftable = liftable or _is_distribution(kind) or python_of(_content(cell)) is not None
+    liftable = liftable or _is_distribution(kind) or is_kernel(value) or ABCMeta in (kind, type(kind))
     return types.CellType() if liftable else cell
 
 
 def _is_foreign(f: types.FunctionType) -> bool:
     """Whether this is code of a library that is never lifted (a wrapper's ``__module__`` is what it wraps)."""
     name = str(f.__globals__.get("__name__", ""))
-    return name.partition(".")[0] in _FOREIGN and vars(sys.modules.get(name, types)) is f.__globals__
+    if name.partition(".")[0] not in _FOREIGN or name.startswith(_POLYNOMIALS):
+        return False
+    return vars(sys.modules.get(name, types)) is f.__globals__
 
 
 class LiveGlobals(dict):
     """Globals of a clone: empty, every name is looked up in the original's at the moment it is used."""
 
-    __slots__ = ("original",)
+    __slots__ = ("called", "original")
 
-    def __init__(self, original: dict[str, Any], names: dict[str, Any]):
-        super().__init__(__builtins__=names)
-        self.original = original
+    def __init__(self, original: dict[str, Any], called: frozenset[str]):
+        names = {name: BUILTINS[name] for name in called if name in BUILTINS}
+        super().__init__(__builtins__={**vars(builtins), **names, "__import__": self.load})
+        self.original, self.called = original, called
 
     def __missing__(self, name: str) -> Any:
-        return lifted(self.original[name])
+        value = self.original[name]
+        if name in self.called and value is getattr(np, name, None):
+            return CASTS[name]
+        return _meaning(value, self.called)
+
+    def load(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        """An import statement in the function's body."""
+        module = __import__(name, self.original, locals, fromlist, level)
+        meaning = _meaning(module, self.called)
+        return _LiftedNames(module) if fromlist and meaning is module else meaning
 
 
 _GLOBALS: dict[tuple[int, frozenset[str]], LiveGlobals] = {}
@@ -188,9 +193,13 @@ def _live_globals(original: dict[str, Any], called: frozenset[str]) -> LiveGloba
     key = id(original), called
     found = _GLOBALS.get(key)
     if found is None or found.original is not original:
-        names = {**vars(builtins), **{name: BUILTINS[name] for name in called}}
-        found = _GLOBALS[key] = LiveGlobals(original, names)
+        found = _GLOBALS[key] = LiveGlobals(original, called)
     return found
+
+
+def _meaning(value: Any, called: frozenset[str]) -> Any:
+    """`lifted`, in code that only calls these types."""
+    return _numpy(called.intersection(CASTS)) if value is np else lifted(value)
 
 
 def lifted(value: Any) -> Any:
@@ -199,19 +208,54 @@ def lifted(value: Any) -> Any:
     if kind is types.FunctionType:
         if value in REPLACED:
             return REPLACED[value]
-        if value.__code__.co_filename.startswith(_LIBRARIES):
-            return _of_scipy(value) if (value.__module__ or "").startswith("scipy.") else value
+        name = value.__module__ or ""
+        if value.__code__.co_filename.startswith(_LIBRARIES) and not name.startswith(_POLYNOMIALS):
+            return _of_scipy(value) if name.startswith("scipy.") else value
         return _lift_function(value)
     if kind is types.ModuleType:
-        return _ScipyNames(value) if value.__name__ in _SCIPY else NAMESPACES.get(value, value)
+        found = value.__name__ in _SCIPY or value.__name__.startswith(_POLYNOMIALS)
+        return _LiftedNames(value) if found else NAMESPACES.get(value, value)
     if kind is np.vectorize:
         return _Vectorize(value)
     if _is_distribution(kind):
         return _of_scipy(value)
+    if is_kernel(value):
+        python = python_of(value)
+        return as_kernel(value) if python is None else _lift_function(python)
+    if kind is ABCMeta or type(kind) is ABCMeta or hasattr(value, "_implementation"):
+        return _of_polynomials(value)
     if kind in _REPLACEABLE:
         return REPLACED.get(value, value)
-    python = python_of(value)
-    return value if python is None else _lift_function(python)
+    return value
+
+
+def _of_polynomials(value: Any) -> Any:
+    """A class of ``np.polynomial``, one of its instances, or a function that NumPy itself dispatches."""
+    owner = value if hasattr(value, "__name__") else type(value)
+    if not owner.__module__.startswith(_POLYNOMIALS):
+        return REPLACED.get(value, value) if owner is value else value
+    if owner is not value:
+        new = copy.copy(value)
+        new.__class__ = _lift_class(owner)  # type: ignore[arg-type]
+        return new
+    if not isinstance(value, type):
+        return _lift_function(value._implementation)
+    return value if value.__abstractmethods__ else _lift_class(value)  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _lift_class(cls: type) -> type:
+    """A subclass of one of ``np.polynomial``, whose methods are lifted."""
+    names: dict[str, Any] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        names |= {k: _lift_member(v) for k, v in vars(base).items() if k not in ("__dict__", "__weakref__")}
+    return type(cls)(cls.__name__, (cls,), names)
+
+
+def _lift_member(member: Any) -> Any:
+    if isinstance(member, (staticmethod, classmethod)):
+        return type(member)(lifted(member.__func__))
+    return lifted(member) if isinstance(member, types.FunctionType) else member
 
 
 # What the code of a function does with names
@@ -230,108 +274,33 @@ def _assigns_globals(code: types.CodeType) -> bool:
 
 @functools.cache
 def _only_called(code: types.CodeType) -> frozenset[str]:
-    """Builtins like ``float`` that are only called here, never used as a type."""
-    uses = [i for i in _instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME") and i.argval in BUILTINS]
-    return frozenset(i.argval for i in uses) - {i.argval for i in uses if i.opname == "LOAD_NAME" or not i.arg & 1}
+    """Names like ``float`` and ``np.float64`` that are only called here, never used as types."""
+    code_of = _instructions(code)
+    uses: dict[bool, set[str]] = {True: set(), False: set()}
+    for k, i in enumerate(code_of):
+        if i.opname in _NAMING and (i.argval in BUILTINS or i.argval in CASTS):
+            uses[_has_null(i) or _is_attribute_called(code_of, k)].add(i.argval)
+    return frozenset(uses[True] - uses[False])
 
 
-# What names mean in a clone
+_NAMING = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD")
 
 
-def _float(x: Any = 0.0) -> Any:
-    return x if isinstance(x, Number) and x._level.depth else float(plain(x))
+def _has_null(i: Any) -> bool:
+    """Whether the instruction leaves room on the stack beside what it loads, which is going to be called."""
+    return i.opname == "LOAD_GLOBAL" and i.arg & 1 == 1
 
 
-def _int(x: Any = 0, *base: Any) -> int:
-    return int(plain(x), *base)
+def _is_attribute_called(code: tuple[Any, ...], k: int) -> bool:
+    """Whether an attribute is loaded for a call.  Versions of Python say so in different places."""
+    i = code[k]
+    if i.opname != "LOAD_ATTR" or sys.version_info >= (3, 12) and i.arg & 1:
+        return i.opname in ("LOAD_METHOD", "LOAD_ATTR")
+    around = [c.opname if 0 <= n < len(code) else "" for n in (k - 2, k + 1) for c in code[n : n + 1]]
+    return "PUSH_NULL" in around or _has_null(code[k - 1])
 
 
-def _complex(*parts: Any) -> Any:
-    if not any(isinstance(p, Number) for p in parts):
-        return complex(*parts)
-    return parts[0] + 0j if len(parts) == 1 else parts[0] + 1j * parts[1]
-
-
-def _isinstance(x: Any, kinds: Any) -> bool:
-    """A number is what its value is: an array, or a float."""
-    return isinstance(x, kinds) or isinstance(x, Number) and isinstance(plain(x), kinds)
-
-
-def _type(x: Any, *rest: Any) -> Any:
-    return type(x, *rest) if rest or not isinstance(x, Number) else type(plain(x))
-
-
-BUILTINS: dict[str, Any] = {
-    "float": _float, "int": _int, "complex": _complex, "isinstance": _isinstance, "type": _type,
-}  # fmt: skip
-
-
-def _creation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A NumPy function whose result can receive numbers."""
-    return functools.wraps(function)(lambda *args, **kwargs: _received(function(*args, **kwargs)))
-
-
-def _received(made: Any) -> Any:
-    return buffer(made) if type(made) is np.ndarray else made
-
-
-def _full(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
-    if not isinstance(fill_value, Number):
-        return buffer(np.full(shape, fill_value, dtype, **options))
-    out = buffer(np.zeros(shape, fill_value.dtype if dtype is None else dtype))
-    out[...] = fill_value
-    return out
-
-
-def _asarray(values: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, **options: Any) -> Any:
-    if isinstance(values, Number):
-        return array(values, dtype, copy=copy, order=order)
-    options |= {"order": order, "copy": copy}
-    return array(values, dtype) if type(values) in (list, tuple) else np.asarray(values, dtype, **options)
-
-
-def _contiguous(function: Callable[..., Any], order: str) -> Callable[..., Any]:
-    """``np.ascontiguousarray`` or its twin: of a number without axes they make an array with one."""
-
-    @functools.wraps(function)
-    def call(a: Any, dtype: Any = None, **options: Any) -> Any:
-        if type(a) in (list, tuple) or isinstance(a, Number):
-            return np.atleast_1d(_asarray(a, dtype, order))
-        return function(a, dtype, **options)
-
-    return call
-
-
-def _arange(*args: Any, **options: Any) -> Any:
-    numbers = any(isinstance(a, Number) for a in (*args, *options.values()))
-    return arange(*args, **options) if numbers else np.arange(*args, **options)
-
-
-def _checked_finite(values: Any, dtype: Any = None, order: Any = None) -> Any:
-    x = _asarray(values, dtype)
-    if not np.all(np.isfinite(plain(x))):
-        raise ValueError("array must not contain infs or NaNs")
-    return x
-
-
-def _ndenumerate(x: Any) -> Iterator[tuple[Any, Any]]:
-    return ((index, x[index]) for index in np.ndindex(*np.shape(x))) if isinstance(x, Number) else np.ndenumerate(x)
-
-
-def _isscalar(x: Any) -> bool:
-    return not x._is_array() if isinstance(x, Number) else np.isscalar(x)
-
-
-def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that NumPy does not hand over: with a number in its arguments it raises what the table says."""
-
-    @functools.wraps(function, updated=())
-    def call(*args: Any, **options: Any) -> Any:
-        if only_buffers([*args, *options.values()]):
-            return function(*map(plain, args), **{k: plain(v) for k, v in options.items()})
-        raise refusal(function)
-
-    return call
+# What a clone is given
 
 
 class _Vectorize:
@@ -349,119 +318,10 @@ class _Vectorize:
         return vectorized(self.spec, lift(self.spec.pyfunc), args, options)
 
 
-def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A NumPy function of arrays, which may be given as lists with numbers in them."""
-    one = [name in _OF_ARRAY for name in parameters(function)]
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        for a in args:
-            if type(a) is list or type(a) is tuple:
-                args = tuple([_of_list(a) if k < len(one) and one[k] else a for k, a in enumerate(args)])
-                break
-        return function(*args, **kwargs)
-
-    return call
+# Modules whose names mean something else in a clone
 
 
-def _of_list(a: Any) -> Any:
-    return array(a) if type(a) in (list, tuple) and numbers_in(a) else a
-
-
-def _of_stacks(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A NumPy function of several arrays, some of which may be lists with numbers in them."""
-
-    @functools.wraps(function)
-    def call(arrays: Any, *args: Any, **kwargs: Any) -> Any:
-        if type(arrays) is list or type(arrays) is tuple:
-            arrays = [array(a) if type(a) is list or type(a) is tuple else a for a in arrays]
-        return function(arrays, *args, **kwargs)
-
-    return call
-
-
-def _fromiter(values: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
-    return array(list(values if count < 0 else itertools.islice(values, count)), dtype)
-
-
-# NumPy's names for an argument that is one array, not a sequence of arrays.
-_OF_ARRAY = {
-    *("a", "b", "x", "y", "m", "v", "p", "f", "A", "u", "xp", "fp", "x1", "x2", "arr", "ary", "array", "weights"),
-    *("values", "q"),
-}
-
-
-def _takes_an_array(function: Any) -> bool:
-    """Whether the first argument is one array."""
-    return next(iter(parameters(function)), None) in _OF_ARRAY
-
-
-class _Joiner:
-    """``np.r_`` and ``np.c_`` of numbers."""
-
-    def __init__(self, original: Any):
-        self.original = original
-
-    def __getitem__(self, key: Any) -> Any:
-        parts = key if isinstance(key, tuple) else (key,)
-        return joined(self.original, parts) if numbers_in(parts) else self.original[key]
-
-
-def _overlooked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A NumPy function that does not look for numbers in all of its arguments."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **options: Any) -> Any:
-        return (function if only_buffers([*args, *options.values()]) else FUNCTIONS[function])(*args, **options)
-
-    return call
-
-
-def _math(function: Callable[..., Any], numeric: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of `math` that takes numbers too."""
-    return functools.wraps(function)(
-        lambda *args: (numeric if any(isinstance(a, Number) for a in args) else function)(*args)
-    )
-
-
-def _on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args: function(*map(plain, args))
-
-
-def _log(x: Any, base: Any = None) -> Any:
-    return np.log(x) if base is None else np.log(x) / np.log(base)
-
-
-def _erf(x: Any) -> Any:
-    return apply(WORDS["erf"], x)
-
-
-_SAME = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log1p", "sqrt", "hypot", "log2", "log10",
-         "exp2", "cbrt", "degrees", "radians")  # fmt: skip
-MATH: dict[Any, Any] = {
-    **{getattr(math, name): getattr(np, name) for name in _SAME if hasattr(math, name)},
-    math.asin: np.arcsin, math.acos: np.arccos, math.atan: np.arctan, math.atan2: np.arctan2, math.fabs: np.absolute,
-    math.pow: np.power, math.log: _log, math.erf: _erf, math.erfc: lambda x: 1.0 - _erf(x),
-    math.fsum: lambda values: sum(values), math.prod: lambda values: functools.reduce(lambda a, b: a * b, values, 1.0),
-    math.asinh: np.arcsinh, math.acosh: np.arccosh, math.atanh: np.arctanh, math.fmod: np.fmod,
-    **{f: _on_plain(f) for f in (math.floor, math.ceil, math.trunc, math.isnan, math.isinf, math.isfinite,
-                                 math.isclose)},
-}  # fmt: skip
-REPLACED: dict[Any, Any] = {
-    **{f: _of_lists(f) for f in (*FUNCTIONS, *DISCRETE) if _takes_an_array(f)},
-    **{f: _creation(f) for f in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.zeros_like, np.ones_like,
-                                 np.empty_like, np.copy)},
-    np.full: _full, np.array: array, np.asarray: _asarray, np.asanyarray: _asarray,
-    np.ascontiguousarray: _contiguous(np.ascontiguousarray, "C"),
-    np.asfortranarray: _contiguous(np.asfortranarray, "F"),
-    np.arange: _arange, np.vectorize: _Vectorize, np.ndenumerate: _ndenumerate, np.isscalar: _isscalar,
-    np.r_: _Joiner(np.r_), np.c_: _Joiner(np.c_),
-    **{f: _of_stacks(f) for f in (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)},
-    np.fromiter: _fromiter, np.asarray_chkfinite: _checked_finite,
-    **{f: _refusing(f) for f in not_handed_over()},
-    **{f: _overlooked(f) for f in (np.select, np.pad, np.trapezoid, np.unwrap, np.polyint, np.full_like)},
-    **{f: _math(f, numeric) for f, numeric in MATH.items()},
-}  # fmt: skip
+REPLACED[np.vectorize] = _Vectorize
 _REPLACEABLE = {type(f) for f in REPLACED}
 
 
@@ -469,7 +329,7 @@ def _namespace(module: types.ModuleType) -> types.SimpleNamespace:
     """The module's names, with the functions above in place of its own."""
     names = {k: v for k, v in vars(module).items() if not k.startswith("__")}
     meaning = {k: REPLACED.get(v, v) if type(v) in _REPLACEABLE else v for k, v in names.items()}
-    space = _Namespace(**{k: NAMESPACES.get(v, v) if type(v) is types.ModuleType else v for k, v in meaning.items()})
+    space = _Namespace(**{k: lifted(v) if type(v) is types.ModuleType else v for k, v in meaning.items()})
     space._module = module
     return space
 
@@ -478,7 +338,25 @@ class _Namespace(types.SimpleNamespace):
     """Names that are not there yet (lazy submodules) come from the module."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
+        return lifted(getattr(self._module, name))
+
+
+class _LiftedNames:
+    """A module whose names mean here what they mean in a clone."""
+
+    def __init__(self, module: types.ModuleType):
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return lifted(getattr(self._module, name))
+
+
+@functools.cache
+def _numpy(casts: frozenset[str]) -> Any:
+    """NumPy's names, these types among them meaning functions."""
+    if not casts:
+        return NAMESPACES[np]
+    return _Namespace(**{**vars(NAMESPACES[np]), **{name: CASTS[name] for name in casts}})
 
 
 _ROOMS = ("linalg", "signal", "special", "stats", "sparse.linalg")
@@ -500,16 +378,6 @@ def _of_scipy(function: Any) -> Any:
     return function
 
 
-class _ScipyNames:
-    """A module of SciPy, whose functions mean ours where we have them."""
-
-    def __init__(self, module: types.ModuleType):
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return lifted(getattr(self._module, name))
-
-
 NAMESPACES: dict[Any, Any] = {}
-for _module in (math, np.linalg, np.fft, np):  # the last one names those before it
+for _module in (math, cmath, np.linalg, np.fft, np):  # the last one names those before it
     NAMESPACES[_module] = _namespace(_module)

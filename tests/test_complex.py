@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from test_eager_laws import interpreted
@@ -454,3 +455,33 @@ def test_sinc_of_complex_numbers():
     series = dg.jet(np.sinc, (z,), (np.stack([np.ones_like(z), np.zeros_like(z), np.zeros_like(z)]),))[1]
     assert np.allclose(series[2][2:4], [0, np.pi**4 / 120 * 4 * z[3]], atol=1e-4)
     assert np.allclose(dg.jet(np.sinc, (0j,), (np.array([1, 0, 0, 0j]),))[1], [0, -(np.pi**2) / 6, 0, np.pi**4 / 120])
+
+
+@pytest.mark.parametrize("name", ["digamma", "gamma", "loggamma", "rgamma"])
+@pytest.mark.parametrize("z", [1 + 1j, 0.3 - 2j, -3.5 + 0.5j, 25 + 3j])
+def test_series_of_the_complex_gamma_function_and_its_relatives(name, z):
+    special = pytest.importorskip("scipy.special")
+    f, exact = getattr(special, name), getattr(mpmath, name)
+    _, series = dg.jet(f, (np.array(z),), ([1.0 + 0j, *[0j] * 4],))
+    wanted = mpmath.taylor(exact, z, 5)[1:]
+    np.testing.assert_allclose(series, [complex(c) for c in wanted], rtol=1e-9, atol=1e-13)
+
+
+def test_bessel_functions_of_complex_numbers_in_reverse_mode():
+    special = pytest.importorskip("scipy.special")
+    z, w = np.array([1 + 1j, 0.3 - 2j]), np.array([0.3 - 1j, 1j])
+    for f in (lambda z: special.jv(1, z), lambda z: special.iv(0.5, z), lambda z: special.kv(2, z)):
+        slope = dg.jvp(f, (z,), (w,))[1]
+        np.testing.assert_allclose(dg.vjp(f, z)[1](np.ones(2) + 0j)[0].conj() * w, slope, rtol=1e-12)
+    si, h = lambda z: special.sici(z)[0], 1e-6
+    np.testing.assert_allclose(dg.jvp(si, (z,), (w,))[1], (si(z + h * w) - si(z - h * w)) / (2 * h), rtol=1e-8)
+
+
+@pytest.mark.parametrize("f", [np.arcsin, np.arccos, np.arctanh, np.arccosh, np.sqrt, np.log])
+@pytest.mark.parametrize("x", [2.7, -2.7])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_on_branch_cuts_the_sign_of_zero_decides_for_value_and_slope(f, x, zero):
+    z, h = complex(x, zero), 1e-6
+    slope = (f(complex(x + h, zero)) - f(complex(x - h, zero))) / (2 * h)
+    np.testing.assert_allclose(dg.jvp(f, (z,), (1 + 0j,))[1], slope, rtol=1e-8)
+    np.testing.assert_allclose(dg.grad(f, holomorphic=True)(z), slope, rtol=1e-8)

@@ -123,3 +123,28 @@ def test_options_are_never_ignored():
     assert np.array_equal(dg.grad(lambda x: np.max(x, initial=9.0))(x), np.zeros((2, 2)))
     out, dot = dg.jvp(lambda x: np.sum(x, dtype=np.float32), (x,), (x,))
     assert out.dtype == np.float32 and dot == 6
+
+
+def slices(p):
+    return p["x"][p["n"]]
+
+
+def turns(p):
+    y = p["x"]
+    for _ in range(p["n"]):
+        y = y * p["x"]
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("f", [
+    slices, turns, lambda p: np.sum(p["x"].reshape(p["n"], 1)), lambda p: np.sum(np.zeros(p["n"]) + p["x"]),
+    lambda p: np.sum(np.ones((2, p["n"])) * p["x"]), lambda p: [1.0, 2.0, 3.0][p["n"]] * p["x"][0],
+])  # fmt: skip
+def test_an_int_among_what_one_differentiates_by_is_no_count(f):
+    for mode in (dg.grad, lambda f: lambda p: dg.jvp(f, (p,), (p,))):
+        text = message(dg.LostDerivativeError, lambda mode=mode: mode(f)({"x": np.array([0.5, 1.5]), "n": 2}))
+        assert "used as an index, a size or a count" in text and "2 becomes 2.0" in text and "argnums=" in text
+
+
+def test_the_package_shows_its_public_names_only():
+    assert set(dir(dg)) == {*dg.__all__, "__version__", "scipy"}

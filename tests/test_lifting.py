@@ -1,5 +1,6 @@
 """A lifted function means what it meant, and its buffers, math and float understand numbers."""
 
+import cmath
 import functools
 import math
 from math import exp as e
@@ -7,7 +8,11 @@ from math import exp as e
 import numpy as np
 import numpy.linalg as la
 import pytest
+from numba import njit
 from numpy import array as make_array
+from numpy import float64
+from numpy.polynomial import Polynomial
+from numpy.polynomial.chebyshev import chebval
 
 import dualgrad as dg
 from dualgrad.lifting import lift
@@ -272,3 +277,160 @@ def test_the_type_of_a_number_is_that_of_its_value():
         return np.sum(x**2) if type(x) is np.ndarray and type(x[0]).__name__ == "float64" else np.sum(0 * x)
 
     assert np.array_equal(dg.grad(f)(np.array([1.0, 2.0])), [2.0, 4.0])
+
+
+# Every function of math and cmath, np.emath, np.polynomial, NumPy's types of scalars, kernels, imports
+
+ARGUMENTS = {
+    "fsum": lambda g, x: g(x * k for k in range(3)), "prod": lambda g, x: g([x, 2 * x]),
+    "dist": lambda g, x: g([x, 1.0], (0.2, x * x)), "sumprod": lambda g, x: g([x, 1.0], [x, x]),
+    **{name: lambda g, x: g(x, 0.3 + x * x) for name in ("atan2", "pow", "copysign", "fmod", "remainder")},
+    "hypot": lambda g, x: g(x, 0.4, x * x), "ldexp": lambda g, x: g(x, 3), "frexp": lambda g, x: g(x)[0],
+    "modf": lambda g, x: g(3 * x)[0], "acosh": lambda g, x: g(1 + x), "isclose": lambda g, x: x * g(x, 1, rel_tol=0.9),
+    "log": lambda g, x: g(x, 1 + x), "lgamma": lambda g, x: g(-x), "fma": lambda g, x: g(x, x, x),
+    "ulp": lambda g, x: x * (g(x) < 1), "nextafter": lambda g, x: x * (g(x, 1.0) > x),
+}  # fmt: skip
+OF_INTEGERS = ("comb", "factorial", "gcd", "isqrt", "lcm", "perm")
+MATH = [n for n in dir(math) if callable(getattr(math, n)) and n[0] != "_" and n not in OF_INTEGERS]
+COMPLEX = [n for n in dir(cmath) if callable(getattr(cmath, n)) and n[0] != "_"]
+
+
+def in_all_modes(f, x=0.7):
+    """Value of Python's own, and its slope by differences, in every mode and with the mode nested in itself."""
+    slope = (f(x + 1e-6) - f(x - 1e-6)) / 2e-6
+    value, forward = dg.jvp(f, (x,), (1.0,))
+    np.testing.assert_allclose(value, f(x), rtol=1e-13)
+    np.testing.assert_allclose(forward, slope, rtol=1e-7, atol=1e-8)
+    np.testing.assert_allclose(dg.grad(f)(x), forward, rtol=1e-12)
+    np.testing.assert_allclose(dg.jet(f, (x,), ([1.0],))[1][0], forward, rtol=1e-12)
+    np.testing.assert_allclose(dg.jvp(dg.grad(f), (x,), (1.0,))[1], dg.grad(dg.grad(f))(x), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MATH)
+def test_every_function_of_math(name):
+    in_all_modes(lambda x: 1.0 * ARGUMENTS.get(name, lambda g, x: g(x))(getattr(math, name), x))
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_every_function_of_cmath(name):
+    def f(x):
+        g = getattr(cmath, name)
+        z = g(x, x * x) if name == "rect" else g(x - 2.0, 1.0) * x if name == "isclose" else g(x - 2.0 + 0.5j * x)
+        z = z[0] * z[1] if name == "polar" else z * x
+        return 2 * z.real + z.imag
+
+    in_all_modes(f)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.emath.sqrt(x - 2), lambda x: np.emath.log(x - 2), lambda x: np.emath.log2(x - 2),
+    lambda x: np.emath.log10(x - 2), lambda x: np.emath.logn(1 + x, x - 2), lambda x: np.emath.power(x - 2, 1.5),
+    lambda x: np.emath.arccos(x + 2), lambda x: np.emath.arccos(x - 3), lambda x: np.emath.arcsin(x + 2),
+    lambda x: np.emath.arcsin(x - 3), lambda x: np.emath.arctanh(x + 2), lambda x: np.arccos(x + 2 - 0j),
+])  # fmt: skip
+def test_functions_that_leave_the_real_numbers(f):
+    in_all_modes(lambda x: f(x).real)
+    in_all_modes(lambda x: f(x).imag)
+
+
+def test_np_emath_stays_real_where_it_can():
+    assert dg.grad(np.emath.sqrt)(4.0) == 0.25
+    assert dg.jvp(np.emath.arcsin, (np.array([0.5]),), (np.ones(1),))[1].dtype == float
+
+
+LINE = Polynomial([1.0, 2.0])
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: Polynomial([1.0, x, x * x])(2.0), lambda x: Polynomial([1.0, 2.0, 3.0])(x), lambda x: LINE(x) ** 2,
+    lambda x: (LINE * Polynomial([x, 1.0]))(x) * isinstance(LINE, Polynomial),
+    lambda x: np.polynomial.Chebyshev([1.0, x, x * x])(x), lambda x: np.polynomial.Legendre([1.0, x]).deriv()(x),
+    lambda x: (Polynomial([1.0, x, x * x]).integ() * Polynomial([x, 1.0]))(x), lambda x: chebval(x, [1.0, x, 3 * x]),
+    lambda x: np.polynomial.hermite.hermval(x, np.array([1.0, x, 3 * x])),
+    lambda x: np.polynomial.polynomial.polyval2d(x, x * x, np.array([[1.0, x], [3 * x, 2.0]])),
+    lambda x: Polynomial([-6.0 * x, 5.0, -1.0]).roots()[0], lambda x: ((Polynomial([1.0, x]) - 2) ** 2)(x),
+    lambda x: Polynomial.fit(np.arange(4.0), np.array([x, x * x, 1.0, 2.0]), 2)(1.5),
+    lambda x: Polynomial([1.0, x, x * x]).convert(kind=np.polynomial.Chebyshev)(x),
+    lambda x: np.sum(np.polynomial.laguerre.lagvander(x, 3)) + np.polynomial.hermite_e.HermiteE([x, x])(0.5),
+])  # fmt: skip
+def test_polynomials(f):
+    in_all_modes(f)
+
+
+def test_polynomials_outside_stay_what_they_are():
+    assert type(Polynomial([1.0])) is type(LINE) is Polynomial and not hasattr(Polynomial, "_dualgrad")
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.float64(x) * float64(x), lambda x: np.complex128(x * 1j).imag * x, lambda x: np.int64(3 * x) * x,
+    lambda x: np.sum(np.zeros(2, dtype=np.float64) + x), lambda x: np.float64(x) * isinstance(1.0, float),
+    lambda x: x * isinstance(np.float64(1.0), np.float64), lambda x: x * (np.asarray(x).dtype == np.float64),
+])  # fmt: skip
+def test_types_of_scalars_are_called_and_used(f):
+    in_all_modes(f)
+
+
+def test_a_closed_over_numpy_and_precision():
+    def made():
+        import numpy as inner
+
+        return lambda x: inner.float32(x) * inner.float32(3)
+
+    value, slope = dg.jvp(made(), (0.5,), (1.0,))
+    assert value == 1.5 and slope == 3.0 and value.dtype == np.float32
+
+
+@njit
+def square(x):
+    return 2 * x * x
+
+
+@njit
+def filled(out, x):
+    for k in range(out.shape[0]):
+        out[k] = x**k
+
+
+def test_kernels_that_a_lifted_function_names_take_numbers():
+    @njit
+    def cubed(x):
+        return x**3
+
+    def f(x):
+        out = np.zeros(4)
+        filled(out, x)
+        return square(x) + cubed(x) + np.sum(out)
+
+    in_all_modes(f)
+    with dg.lifting(False), pytest.raises(dg.UnsupportedError, match="dg.kernel"):
+        dg.grad(lambda x: square(x))(0.5)
+
+
+def test_imports_in_the_body():
+    def f(x):
+        import cmath as cm
+        import math as m
+        import os.path
+
+        import numpy as np2
+        import numpy.linalg as la
+        from numpy import zeros
+        from numpy.polynomial import Polynomial as P
+
+        z = zeros(2)
+        z[0] = m.sin(x)
+        return la.norm(np2.array([z[0], x])) + cm.exp(x).real + P([x, 1.0])(x) + len(os.path.sep)
+
+    in_all_modes(f)
+
+
+def test_imports_of_scipy_in_the_body():
+    pytest.importorskip("scipy")
+
+    def f(x):
+        import scipy.special as sp
+        from scipy.linalg import expm
+
+        return expm(np.array([[x, 1.0], [0.0, x]]))[0, 1] + sp.gamma(x)
+
+    in_all_modes(f)

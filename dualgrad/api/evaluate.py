@@ -14,8 +14,9 @@ from dualgrad.core.containers import difference, flatten, paths, unflatten
 from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
+from dualgrad.numbers.level import Level
 from dualgrad.numbers.masked import dense
-from dualgrad.numbers.number import OWN, Level, Number, bare, make, plain
+from dualgrad.numbers.number import OWN, Number, bare, make, plain
 
 _FIRST = [0]
 

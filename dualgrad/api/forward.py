@@ -11,8 +11,9 @@ import numpy as np
 from dualgrad.backends import watch
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.numbers.dual import Dual
+from dualgrad.numbers.level import Level
 from dualgrad.numbers.masked import Masked, seeded
-from dualgrad.numbers.number import Level, bare, make, plain
+from dualgrad.numbers.number import bare, make, plain
 
 from .evaluate import Call, as_tuple, fresh, has_nan, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic

@@ -14,7 +14,8 @@ from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, StructureError
 from dualgrad.numbers.functions import stack
 from dualgrad.numbers.jet import Jet
-from dualgrad.numbers.number import Level, Number, bare, make
+from dualgrad.numbers.level import Level
+from dualgrad.numbers.number import Number, bare, make
 
 from .evaluate import Call, as_primal, as_tuple, fitting, fresh, is_differentiable, value_at, whole_order
 from .fields import check_fields, largest, require_holomorphic

@@ -41,6 +41,7 @@ def _word(f: Callable[..., Any]) -> Callable[..., Any]:
         for a in args:
             if hasattr(a, "__dualgrad_apply__"):
                 return a.__dualgrad_apply__(name, *args)
+        args = tuple([a.real if type(a) is complex and not a.imag else a for a in args])  # literals of complex programs
         dtype = getattr(args[-1], "dtype", np.dtype(float))
         return np.asarray(f(*args)).astype(dtype if dtype.kind in "fc" else float)[()]
 
@@ -50,7 +51,21 @@ def _word(f: Callable[..., Any]) -> Callable[..., Any]:
 @_word
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of digamma."""
-    return _scipy().polygamma(n, x)
+    return _complex_polygamma(int(n), x) if np.iscomplexobj(x) else _scipy().polygamma(n, x)
+
+
+def _complex_polygamma(n: int, z: Any) -> Any:
+    """From the asymptotic series, which needs a large real part: ``f(z) = f(z + 1) ± n!/z**(n + 1)`` leads there."""
+    if n == 0:
+        return _scipy().digamma(z)
+    far, total = 20 + n, np.zeros_like(z)
+    while np.any(near := (z.real < far) & np.isfinite(z)):
+        total = total + np.where(near, 1.0 / np.where(near, z, 1.0) ** (n + 1), 0.0)
+        z = z + near
+    series = (1.0 / n + 0.5 / z) / z**n
+    for k, bernoulli in enumerate((1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510), 1):
+        series = series + bernoulli * (math.comb(2 * k + n - 1, n) / (2 * k)) * z ** -(n + 2.0 * k)
+    return (-1.0) ** (n + 1) * math.factorial(n) * (total + series)
 
 
 # Bessel functions: a derivative is a combination of neighbouring orders.  With S the shift of the order by one, it is
@@ -127,7 +142,7 @@ def _recurrent(n: int, x: Any, wave: Callable[[int], Any]) -> Any:
 @_word
 def cardinal(n: Any, x: Any) -> Any:
     """The n-th derivative of ``sin(x)/x``."""
-    x = np.asarray(x, float)
+    x = np.asarray(x) if np.iscomplexobj(x) else np.asarray(x, float)
     finite = np.where(np.isinf(x), 1.0, x)
     waves = [np.sin(finite), np.cos(finite), -np.sin(finite), -np.cos(finite)]
     return np.where(np.isinf(x), 0.0, _recurrent(max(int(n), 0), finite, lambda k: waves[k % 4]))

@@ -13,7 +13,8 @@ from numpy import ndarray
 
 from dualgrad.core.words import Word
 
-from .number import BATCHED, OWN, Level, Number, View, current, evaluate, make, settled
+from .level import Level
+from .number import BATCHED, OWN, Number, View, current, evaluate, make, settled
 
 GROUND = Level("an inactive buffer", depth=0)
 
@@ -48,7 +49,7 @@ def _of_content(name: str) -> Any:
     return method
 
 
-for _name in ("__float__", "__int__", "item"):
+for _name in ("__float__", "__int__", "__index__", "item"):
     setattr(Array, _name, _of_content(_name))
 
 

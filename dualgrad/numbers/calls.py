@@ -21,9 +21,10 @@ from dualgrad.core.errors import UnsupportedError
 from .dual import Dual
 from .functions import stack
 from .jet import Jet
+from .level import Level
 from .masked import Masked, dense
 from .masked import zeros as masked_zeros
-from .number import Level, Number, bare, make
+from .number import Number, bare, make
 from .recorded import Recorded, Special
 
 

@@ -17,8 +17,9 @@ from dualgrad.core.words import WORDS, Word
 
 from . import operators  # noqa: F401  (numbers have theirs before kinds of number replace some)
 from .array import looked, room_for
+from .level import Level
 from .masked import zeros as masked_zeros
-from .number import BATCHED, Level, Number, View, apply, make, operands, settled, without_array
+from .number import BATCHED, Number, View, apply, make, operands, settled, without_array
 
 LONGEST = 60  # entries that are printed one by one
 

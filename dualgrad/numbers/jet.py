@@ -16,7 +16,8 @@ from dualgrad.core.words import Word
 
 from .array import looked, room_for
 from .dual import content, permanent, show
-from .number import BATCHED, Level, Number, View, make, operands, settled, without_array
+from .level import Level
+from .number import BATCHED, Number, View, make, operands, settled, without_array
 
 _VIEWS = {view.__name__: view for view in BATCHED}
 

@@ -22,14 +22,12 @@ was taken from, and looks again.
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from operator import getitem
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -38,13 +36,14 @@ import dualgrad.rules  # noqa: F401  (fills the table)
 from dualgrad.backends import arrays
 from dualgrad.backends.arrays import is_basic
 from dualgrad.backends.steps import NAMES
-from dualgrad.core.errors import EscapedNumberError, LostDerivativeError, UnsupportedError, array_made
+from dualgrad.core.errors import LostDerivativeError, UnsupportedError, array_made
 from dualgrad.core.program import Type
 from dualgrad.core.words import WORDS, Word
 
+from .level import Level
+
 View = tuple[Callable[..., Any], Any]  # a function that takes a view, and its argument
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OWN: Any = object()
 BATCHED: dict[Callable[..., Any], Callable[..., Any]] = {
     getitem: arrays.getitem_batched,
@@ -57,46 +56,6 @@ REALS = (int, float, np.integer, np.floating)
 ANYTHING = Type("float64", -1)
 POWER, SIGN = WORDS["power"], WORDS["sign"]
 OF_COMPLEX: dict[Word, Callable[[Any], Any]] = {}  # what words of real numbers mean for complex ones
-
-
-class Level:
-    """One run of a transform.  Depths are never used twice, so no two levels unify."""
-
-    __slots__ = ("alive", "careful", "depth", "made", "verb")
-
-    depth: float
-    made: Any
-    depths: ClassVar = itertools.count(1000)
-
-    def __init__(self, verb: str, careful: bool = False, depth: float | None = None):
-        self.verb, self.careful, self.alive = verb, careful, True
-        self.depth, self.made = (next(Level.depths), caller()) if depth is None else (depth, None)
-
-    def end(self) -> None:
-        self.alive = False
-
-    def check(self) -> None:
-        """Raise if the transform has ended."""
-        if not self.alive:
-            refuse(self.verb, self.depth, self.made)
-
-
-def refuse(verb: str, depth: float, made: Any, *_: Any) -> None:
-    """The error of a number of a level that has ended; ``made`` is the user's file, line and function."""
-    where = "{}:{}, in {}".format(*made) if made else ""
-    raise EscapedNumberError(
-        f"a number of a transform that has ended was used ({verb}, level {depth}, made at {where})",
-        why="its derivative belongs to that one run of the transform; here it would be lost or be a wrong one",
-        hint="return what you need from the function (has_aux=True), do not keep it in a global or a cache",
-    )
-
-
-def caller() -> tuple[str, int, str]:
-    """The innermost frame outside dualgrad, as cheaply as possible."""
-    frame: Any = sys._getframe(2)
-    while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
 
 
 class Number:
@@ -236,7 +195,12 @@ class Number:
     def __int__(self) -> int:
         raise lost(self, "int(x)", "use dg.stop_gradient(x) where only the value counts")
 
-    __index__ = __int__
+    def __index__(self) -> int:
+        raise LostDerivativeError(
+            "a number that carries a derivative was used as an index, a size or a count",
+            why="what one differentiates by is made of floats: 2 becomes 2.0, in containers too",
+            hint="pass it in an argument that is not differentiated by (argnums=), or write int(dg.stop_gradient(n))",
+        )
 
     def __complex__(self) -> complex:
         raise lost(self, "complex(x)", "write the expression with NumPy functions")
@@ -404,6 +368,8 @@ def index_of(index: Any) -> Any:
     """An index without numbers in it, and with arrays that stay as they are now."""
     if isinstance(index, tuple):
         return tuple(index_of(i) for i in index)
+    if isinstance(index, Number) and index.dtype.kind not in "biu":
+        index.__index__()
     if isinstance(index, (list, Number)):
         return np.asarray(plain(index))
     return index.copy() if isinstance(index, ndarray) else index

@@ -14,7 +14,8 @@ from dualgrad.core.containers import flatten
 from .calls import Function, Given, apply_function, content, is_float, zero_like
 from .functions import stack
 from .jet import Jet
-from .number import Level, Number, bare, make
+from .level import Level
+from .number import Number, bare, make
 
 Found = tuple[list[Any], Any]  # the coefficients of the results, and their structure
 

@@ -33,20 +33,8 @@ from dualgrad.rules.arrays import BETWEEN
 
 from . import operators  # noqa: F401  (numbers have operators before kinds of number replace some)
 from .array import looked, room_for
-from .number import (
-    OWN,
-    Level,
-    Number,
-    View,
-    apply,
-    apply_linear,
-    bare,
-    caller,
-    exponent_of,
-    operands,
-    refuse,
-    settled,
-)
+from .level import Level, caller, refuse
+from .number import OWN, Number, View, apply, apply_linear, bare, exponent_of, operands, settled
 
 Ref = int | tuple[int, tuple[View, ...]]
 Entry = tuple[Any, tuple[Any, ...], tuple[Any, ...]]

@@ -10,7 +10,8 @@ from typing import Any
 
 from dualgrad.core.errors import DualgradError
 
-from .number import OWN, Level, Number, make, plain
+from .level import Level
+from .number import OWN, Number, make, plain
 
 LEVEL = Level("a result without derivative", depth=float("inf"))
 

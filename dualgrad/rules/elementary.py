@@ -62,11 +62,12 @@ elementary("tan(x)", dx="1 + y*y")
 elementary("sinh(x)", dx="cosh(x)")
 elementary("cosh(x)", dx="sinh(x)")
 elementary("tanh(x)", dx="(1 - y)*(1 + y)")
-elementary("arcsin(x)", dx="1/sqrt((1 - x)*(1 + x))", domain="within 1")
-elementary("arccos(x)", dx="-1/sqrt((1 - x)*(1 + x))", domain="within 1")
+# Two roots, not one: on the branch cuts of complex numbers the sign of a zero decides, which 1 - x and x + 1 lose.
+elementary("arcsin(x)", dx="1/(sqrt(-(x - 1))*sqrt(x - (-1)))", domain="within 1")
+elementary("arccos(x)", dx="-1/(sqrt(-(x - 1))*sqrt(x - (-1)))", domain="within 1")
 elementary("arctan(x)", dx="1/(1 + x*x)")
 elementary("arcsinh(x)", dx="1/hypot(1, x)")
-elementary("arccosh(x)", dx="1/(sqrt(x - 1)*sqrt(x + 1))", domain="above 1")  # NaN below 1, no overflow
+elementary("arccosh(x)", dx="1/(sqrt(x - 1)*sqrt(x - (-1)))", domain="above 1")  # NaN below 1, no overflow
 elementary("arctanh(x)", dx="1/((1 - x)*(1 + x))", domain="within 1")
 elementary("hypot(a, b)", da="where(y == 0, 0, a/y)", db="where(y == 0, 0, b/y)", domain="nonzero")
 elementary("arctan2(a, b)", da="b/hypot(a, b)/hypot(a, b)", db="-a/hypot(a, b)/hypot(a, b)", domain="nonzero")

@@ -19,8 +19,9 @@ from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, StructureError
 from dualgrad.core.forms import block, brief, columns, series_text, table
 from dualgrad.numbers.jet import Jet
+from dualgrad.numbers.level import Level
 from dualgrad.numbers.masked import seeded
-from dualgrad.numbers.number import Level, make, plain
+from dualgrad.numbers.number import make, plain
 
 from .rows import Row, Seen, of_level, of_tape, seen_while, sweep_cotangents, sweep_tangents
 

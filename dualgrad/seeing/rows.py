@@ -20,8 +20,9 @@ from dualgrad.backends.arrays import is_basic
 from dualgrad.lifting import kernels_as_python
 from dualgrad.numbers.array import looked
 from dualgrad.numbers.jet import Jet
+from dualgrad.numbers.level import Level
 from dualgrad.numbers.masked import dense
-from dualgrad.numbers.number import Level, Number, current, make, plain
+from dualgrad.numbers.number import Number, current, make, plain
 from dualgrad.numbers.recorded import COPY, Recorded, Tape
 from dualgrad.numbers.sweeps import Forward, Reverse
 

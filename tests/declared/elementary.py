@@ -31,7 +31,6 @@ declare(np.power, lambda x: np.power(x, 2.5), lambda x: np.power(1.5, x), lambda
 declare(np.float_power, lambda x: np.float_power(x, 2.5), lambda x: np.float_power(1.5, x), domain="positive")
 declare(np.copysign, lambda x: np.copysign(x, -1.0), lambda x: x * np.copysign(2.0, x), domain="nonzero")
 declare(np.heaviside, lambda x: x * np.heaviside(x, 0.5), lambda x: np.heaviside(0.0, x), domain="nonzero")
-declare(np.nextafter, lambda x: np.nextafter(x, 9.0) ** 2, lambda x: x * np.nextafter(1.0, x))
 declare(np.modf, lambda x: np.modf(3 * x)[0], lambda x: x * np.modf(3 * x)[1], x=APART)
 declare(np.frexp, lambda x: np.frexp(x)[0], lambda x: x * np.frexp(x)[1].astype(x.dtype), x=APART)
 declare(np.ldexp, lambda x: np.ldexp(x, 3), lambda x: np.ldexp(x, np.arange(3)[: x.size]))

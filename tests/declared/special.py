@@ -38,3 +38,5 @@ declare(special.polygamma, lambda x: special.polygamma(2, x), domain="positive",
 declare(special.gammasgn, lambda x: special.gammasgn(x) * x, x=[-1.5, -0.4, 2.0])
 if hasattr(special, "softplus"):
     declare(special.softplus, lambda x: special.softplus(x))
+declare(special.sici, lambda x: special.sici(x)[0] * special.sici(x)[1], domain="positive")
+declare(special.shichi, lambda x: special.shichi(x)[0] + 2 * special.shichi(x)[1], domain="positive")

@@ -12,6 +12,7 @@ from . import (  # noqa: F401  (each enters its functions)
     choosing,
     complex,
     contractions,
+    domains,
     fourier,
     linalg,
     methods,

@@ -178,7 +178,7 @@ def _bins_of(a: Any, bins: Any, range: Any) -> Any:
 
 @means(np.histogramdd)
 def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    columns = list(np.transpose(sample)) if hasattr(sample, "ndim") else list(sample)
+    columns = list(np.transpose(sample) if sample.ndim > 1 else [sample]) if hasattr(sample, "ndim") else list(sample)
     bins = [bins] * len(columns) if isinstance(bins, (int, np.integer)) else list(bins)
     ranges = range or [None] * len(columns)
     edges = [histogram_bin_edges(c, b, r) for c, b, r in zip(columns, bins, ranges)]

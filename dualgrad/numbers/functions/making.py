@@ -104,6 +104,7 @@ def column_stack(tup: Sequence[Any]) -> Any:
 
 @means(np.full_like)
 def full_like(x: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **options: Any) -> Any:
+    x = strong(x)
     out = buffer(np.zeros(x.shape if shape is None else shape, x.dtype if dtype is None else dtype))
     if not (isinstance(fill_value, int) and fill_value == 0):
         out[...] = fill_value

@@ -22,6 +22,7 @@ from .table import (
     UFUNCS,
     arguments,
     mapped,
+    numbers_in,
     of_value,
     only_buffers,
     parameters,
@@ -56,6 +57,8 @@ def call_ufunc(
     ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any], out: Any = None
 ) -> Any:
     """A ufunc or one of its methods; ``out`` is read where ``where=`` leaves it as it is."""
+    if out is not None and not options and not numbers_in(inputs):
+        return getattr(ufunc, method)(*inputs)
     if method == "__call__":
         if not options.keys() <= {"axis", "axes", "keepdims"} and not _selects_all(options):
             return called(ufunc, inputs, out, options)
@@ -103,6 +106,8 @@ def special_word(ufunc: np.ufunc) -> Any:
     """The row of a ufunc of ``scipy.special``, if there is one of its name."""
     name = ufunc.__name__
     module = sys.modules.get("scipy.special")
+    if name in PAIRS and getattr(module, name, None) is ufunc:
+        COMPOSED[ufunc] = lambda x: tuple(apply(WORDS[part], x) for part in PAIRS[name])
     word = WORDS.get(RENAMED.get(name, name))
     if module is None or word is None or not word.elementwise or getattr(module, name, None) is not ufunc:
         return None
@@ -111,4 +116,5 @@ def special_word(ufunc: np.ufunc) -> Any:
 
 
 RENAMED = {"psi": "digamma"}
+PAIRS = {"sici": ("si", "ci"), "shichi": ("shi", "chi")}  # words of what has two results
 METHODS |= {"__array_ufunc__": array_ufunc, "__array_function__": array_function}

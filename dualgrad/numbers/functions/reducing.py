@@ -13,7 +13,7 @@ from dualgrad.core.words import WORDS
 
 from ..number import apply_linear, plain
 from .complex import squared
-from .making import chosen, join
+from .making import chosen, join, strong
 from .moving import gather
 from .table import REDUCTIONS, means
 from .values import astype
@@ -104,6 +104,7 @@ def _end(value: Any, x: Any, axis: int) -> Any:
 
 @means(np.ediff1d)
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    x = strong(x)
     ends = [() if e is None else (astype(np.ravel(e), x.dtype),) for e in (to_begin, to_end)]
     found = diff(np.ravel(x))
     return np.concatenate([*ends[0], found, *ends[1]]) if any(ends) else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     if not isinstance(x, Number):
         return np.reshape(x, shape)
     x = x.copy() if copy else x
-    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))
+    shape = tuple(map(index, shape if isinstance(shape, (tuple, list)) else np.atleast_1d(shape)))
     if order not in ("C", None) and _runs_like_fortran(x, order):
         return transpose(reshape(transpose(x), shape[::-1]))
     memory = current(x)._ground()

@@ -43,7 +43,7 @@ OF_VALUE = ("argmax", "argmin", "argsort", "argpartition", "all", "any", "nonzer
 # Ufuncs and functions of the value alone.
 DISCRETE_UFUNCS = {
     np.isfinite, np.isinf, np.isnan, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
-    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing,
+    np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing, np.nextafter,
 }  # fmt: skip
 DISCRETE = {
     np.argmax, np.argmin, np.argsort, np.all, np.any, np.nonzero, np.count_nonzero, np.searchsorted, np.array_equal,

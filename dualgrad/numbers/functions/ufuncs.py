@@ -35,15 +35,6 @@ def copysign(a: Any, b: Any) -> Any:
     return abs(a) * _of_value(lambda b: np.copysign(1.0, b), b)
 
 
-def nextafter(a: Any, b: Any) -> Any:
-    """It follows ``a`` at the distance of one unit in the last place."""
-    value, near = plain(a), np.nextafter(plain(a), plain(b))
-    if a is value:
-        return near
-    finite = np.isfinite(value) & np.isfinite(near)
-    return chosen(finite, a + chosen(finite, near - chosen(finite, value, near.dtype.type(0)), 0), near)
-
-
 def sinc(x: Any) -> Any:
     """Complex numbers near zero have a series."""
     x = operand(x)
@@ -79,7 +70,6 @@ COMPOSED |= {
     np.fabs: np.absolute,
     np.copysign: copysign,
     np.heaviside: heaviside,
-    np.nextafter: nextafter,
     np.float_power: float_power,
     np.divmod: lambda a, b: (np.floor_divide(plain(a), plain(b)), np.remainder(a, b)),
     np.modf: modf,

@@ -43,7 +43,7 @@ FUNCTIONS |= {
     np.array2string: lambda a, *args, **options: str(a),
 }
 METHODS |= {
-    "__round__": lambda self, digits=0: np.round(plain(self), digits),
+    "__round__": lambda self, *digits: np.round(plain(self), *digits) if digits or self.ndim else round(plain(self)),
     "astype": astype,
     **{name: _of_value(name) for name in OF_VALUE},
 }
