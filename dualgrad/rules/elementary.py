@@ -63,8 +63,9 @@ elementary("sinh(x)", dx="cosh(x)")
 elementary("cosh(x)", dx="sinh(x)")
 elementary("tanh(x)", dx="(1 - y)*(1 + y)")
 # Two roots, not one: on the branch cuts of complex numbers the sign of a zero decides, which 1 - x and x + 1 lose.
-elementary("arcsin(x)", dx="1/(sqrt(-(x - 1))*sqrt(x - (-1)))", domain="within 1")
-elementary("arccos(x)", dx="-1/(sqrt(-(x - 1))*sqrt(x - (-1)))", domain="within 1")
+_ROOTS = "(sqrt(where(x == 1, 0, -(x - 1)))*sqrt(x - (-1)))"
+elementary("arcsin(x)", dx=f"1/{_ROOTS}", domain="within 1")
+elementary("arccos(x)", dx=f"-1/{_ROOTS}", domain="within 1")
 elementary("arctan(x)", dx="1/(1 + x*x)")
 elementary("arcsinh(x)", dx="1/hypot(1, x)")
 elementary("arccosh(x)", dx="1/(sqrt(x - 1)*sqrt(x - (-1)))", domain="above 1")  # NaN below 1, no overflow
