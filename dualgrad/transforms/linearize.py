@@ -51,7 +51,7 @@ CHEAP = frozenset(
 # What the bounds of loops are made of: the ends of slices, checked lengths
 INVARIANT = frozenset(
     """move checked length shape add sub mul neg floordiv mod maximum minimum where lt le gt ge eq ne and_ or_
-    not_""".split()  # noqa: SIM905
+    not_ cast power""".split()  # noqa: SIM905
 )
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
@@ -90,6 +90,7 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     ``linearize : (a -> b) -> (a -> (b, r), (r, T a) -o T b)``
     """
     program = prepare(with_rules(program, active, reverse=True))
+    Unzip(program, active).refuse_unclear_names()
     if any(s.checkpoint for s in walk(program.body) if isinstance(s, (For, While))):
         program = written_out(program, Trial(program, active).keeping)
     unzip = Unzip(program, active)
@@ -136,19 +137,17 @@ class Unzip(Derivative):
             self.last_store.update(dict.fromkeys(names, k))
 
         self.lets = {s.target: s for s in walk(program.body) if isinstance(s, Let)}
-        for s in walk(program.body):
-            self.refuse_unclear_names(s)
 
-    def refuse_unclear_names(self, s: Statement) -> None:
+    def refuse_unclear_names(self) -> None:
         """A name for one array or another is followed where loops exchange names, and where a memory grows."""
-        for v in vars_bound(s):
+        for statement, v in [(s, v) for s in walk(self.program.body) for v in vars_bound(s)]:
             family = self.families.get(v)
             if v in self.active and family and not family.exchanged and (len(family.origins) > 1 or not family.final):
                 raise KernelError(
                     f"the name {v.name!r} means one array or another, which reverse mode cannot follow",
                     why="only a loop whose every turn exchanges the same names (a, b = b, a) can be run backwards",
                     hint="copy elements instead of giving an array another name, or use forward mode (jvp)",
-                    where=f"line {s.line}",
+                    where=f"line {statement.line}",
                 )
 
     def top(self, body: Block, primal: Builder, linear: Builder) -> None:
@@ -316,7 +315,7 @@ class Unzip(Derivative):
         sizes = (Const(16, INT),) if self.level.sizes is None else self.level.sizes
         tape = self.root.full(zero(Type(dtype)), *sizes, *dims, dtype=dtype, name=name + "_kept")
         if self.level.sizes is None:
-            forward.block.append(Let(tape, WORDS["grow"], (tape, self.level.index[0])))
+            forward.block.append(Let(tape, WORDS["grow"], (tape, self.level.index[0]), {}, forward.line))
         self.tapes.append(tape)
         return tape
 

@@ -72,12 +72,11 @@ class Rerun:
         root = self.unzip.root
         if new not in changed.written and array in self.unzip.bound_at_root and self.unzip.primal is root:
             return variable(root.copy(array))  # it changes after the loop
-        lengths = self.lengths(array)
         if array in self.unzip.families:  # one of several arrays, which may differ in shape
             shape = self.forward.dims(array)
             memory = again.zeros(shape, array.type.dtype, name=array.name)
         else:
-            shape = lengths
+            shape = self.lengths(array)
             memory = self.linear.zeros(shape, array.type.dtype, name=array.name)
         if new in changed.read:
             self.keep(variable(array), variable(memory), shape, again)
@@ -152,8 +151,9 @@ class Changed:
             if isinstance(s, Store):
                 self.written.add(s.array)
                 self.read.update([s.value] if s.value.type.rank else [])
+            elif isinstance(s, Let) and s.word.name == "grow":
+                self.written.update(s.args[:1])
             elif isinstance(s, Let) and s.word.name != "shape":
-                self.written.update(s.args[:1] if s.word.name == "grow" else ())
                 self.read.update(a for a in s.args if a.type.rank)
         for family in array_families(turn).values():
             for found in (self.read, self.written):

@@ -220,7 +220,10 @@ class Transposition:
         inside = {**bars, **dict(zip([c.next if back else c.inner for c in carries], names, strict=True))}
         turn = Builder([t for t in s.body if not self.has_linear(t)], s.line)
         for t in reversed(s.body) if back else s.body:
-            if isinstance(t, For) and (not inside.keys().isdisjoint(self.arrays_of(t)) if back else self.arrays_of(t)):
+            arrays = self.arrays_of(t)  # memory that the body makes is nothing to other turns
+            if isinstance(t, For) and not inside.keys().isdisjoint(
+                arrays if back else (c.init for c in arrays.values())
+            ):
                 self.replay(t, inside, turn, back)
         exchange(turn, [(n, inside[c.inner if back else c.next]) for c, n in zip(carries, names, strict=True)])
         b.block.append(For(s.var, s.start, s.stop, s.step, turn.block, [], s.reverse ^ back, s.line))
