@@ -629,16 +629,47 @@ print(*map(repr, f(dg.Dual(2.0, (1.0, 0.5)))))
     assert off and off.replace("np.float64(2.0)", "2.0") == on
 
 
-def test_functions_with_rules_are_not_called_past_their_rules():
-    @dg.custom_jvp
-    @njit
-    def ruled(x):
-        return x * x
+@dg.custom_jvp
+@njit
+def ruled(x, k):
+    return x * x * k
 
-    ruled.defjvp(njit(lambda primals, tangents: (ruled(primals[0]), 5.0 * tangents[0])))
-    f = njit(lambda x: ruled(x))
-    assert f(3.0) == 9.0
-    with pytest.raises(dg.UnsupportedError, match="custom_jvp ruled> was called with a Dual(.|\n)*be passed over"):
-        f(WIDE)
+
+@ruled.defjvp
+@njit
+def rule(primals, tangents):  # ten times what is right, so that one sees it
+    (x, k), (dx, dk) = primals, tangents
+    return ruled(x, k), 20 * x * k * dx + 10 * x * x * dk
+
+
+def test_rules_of_users_hold_for_numbers_in_nopython_code():
+    f = njit(lambda x, k: ruled(x, k) * x)
+    assert f(3.0, 2.0) == 54.0
+    for x in (ALONG, WIDE):
+        ten = dg.Dual(8.0, 10 * (2 * 2.0 * 2.0) * x.tangent)
+        assert same(njit(lambda x: ruled(x, 2))(x), ten) and same(f(x, 2), ten * x)
+        both = dg.Dual(8.0, 10 * (8.0 + 4.0) * x.tangent)
+        assert same(njit(lambda x: ruled(k=x, x=x))(x), both)
+    with pytest.raises(dg.UnsupportedError, match="custom_jvp ruled> was called with a Jet(.|\n)*known for duals"):
+        njit(lambda x: ruled(x, 2))(SERIES)
+
+    @dg.custom_vjp
+    @njit
+    def other(x):
+        return x
+
+    with pytest.raises(dg.UnsupportedError, match="custom_vjp other> was called with a Dual"):
+        njit(lambda x: other(x))(WIDE)
+
+
+def test_rows_of_users_take_numbers_in_nopython_code():
+    bump = dg.elementary("native_bump(x, a)", lambda x, a: np.exp(-a * x * x), dx="-2*a*x*y", da="-x*x*y")
+    f = njit(lambda x, a: bump(x, a) + bump(x, 2))
+    assert f(0.5, 1.0) == np.exp(-0.25) + np.exp(-0.5)
+    for x in (ALONG, WIDE, SERIES):
+        assert same(f(x, 1.0), bump(x, 1.0) + bump(x, 2)) and same(f(x, x), bump(x, x) + bump(x, 2))
+
+
+def test_what_holds_numbers_is_not_stopped():
     with pytest.raises(numba.TypingError, match="holds numbers inside"):
         njit(lambda x: dg.stop_gradient((x, x)))(WIDE)

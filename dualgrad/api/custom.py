@@ -20,6 +20,7 @@ from dualgrad.core.errors import ArgumentError, LostDerivativeError, StructureEr
 from dualgrad.kernels import InNopython
 from dualgrad.lifting import lift
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, is_float, kept, zero_like
+from dualgrad.numbers.dual import Dual
 from dualgrad.numbers.number import Number, bare
 from dualgrad.numbers.raised import raised
 
@@ -64,6 +65,13 @@ class CustomFunction(Named, InNopython):
         from .called import CustomCall
 
         return CustomCall(self, form)
+
+    def __dualgrad_numbers__(self, args: tuple[Any, ...]) -> Any:
+        """What nopython code calls with numbers."""
+        from dualgrad.native.ruled import of_rule
+
+        made = vars(self).setdefault("_of_numbers", {})
+        return made.get((self.rule, args)) or made.setdefault((self.rule, args), of_rule(self, args, Dual))
 
     def __dualgrad_fingerprint__(self) -> tuple[Any, ...]:
         return self.f, self.rule, self.fwd, self.bwd, self.nondiff

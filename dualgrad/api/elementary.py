@@ -8,7 +8,7 @@ import itertools
 import keyword
 import re
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 from typing import Any
 
 import numpy as np
@@ -225,6 +225,16 @@ class Row(InNopython):
     def __call__(self, *args: Any) -> Any:
         args = tuple(map(operand, args))
         return apply(self.word, *args) if any(isinstance(a, Number) for a in args) else self.f(*args)
+
+    @cached_property
+    def _of_numbers(self) -> Any:
+        from dualgrad.native.ruled import of_row
+
+        return of_row(self)
+
+    def __dualgrad_numbers__(self, args: tuple[Any, ...]) -> Any:
+        """What nopython code calls with numbers."""
+        return self._of_numbers
 
     def __dualgrad_fingerprint__(self) -> tuple[Any, ...]:
         rule = self.word.rule

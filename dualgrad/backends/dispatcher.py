@@ -28,7 +28,7 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.core.typing.templates import Signature
 
-from ..core.errors import ArgumentError, DualgradError, ProgramError, UnsupportedError
+from ..core.errors import ArgumentError, DualgradError, ProgramError
 from . import careful, spelling
 from .fingerprint import CannotFingerprint, fingerprint
 from .modules import Place, cache_folder, import_file, place_for, write
@@ -131,7 +131,7 @@ def is_number_type(t: Any) -> bool:
 
 
 class RuledDispatcher(KernelDispatcher):
-    """The plain function behind an object with rules of its own, for nopython code; numbers would not see the rules."""
+    """The plain function behind an object with rules of its own, for nopython code; numbers go by the rules."""
 
     def __init__(self, owner: Any, recipe: Recipe):
         self.owner = owner
@@ -141,14 +141,17 @@ class RuledDispatcher(KernelDispatcher):
         return getattr, (self.owner, "dispatcher")
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
-        for t in (*args, *kws.values()):
-            if is_number_type(t):
-                raise UnsupportedError(
-                    f"{self.owner!r} was called with a {t} in nopython code",
-                    why="its rule acts on floats, and would be passed over",
-                    hint="call it with x.primal, and make the number of its value and of what the rule gives",
-                )
+        names, given = self._compiler.fold_argument_types(args, kws)  # type: ignore[attr-defined]
+        if any(map(is_number_type, given)):
+            template, _, *rest = self.owner.__dualgrad_numbers__(given).get_call_template(given, {})
+            return template, names, *rest
         return super().get_call_template(args, kws)
+
+    def get_overload(self, sig: Any) -> Any:
+        args = normalize_signature(sig)[0]
+        if any(map(is_number_type, args)):
+            return self.owner.__dualgrad_numbers__(args).get_overload(sig)
+        return super().get_overload(sig)
 
 
 def python_twin(recipe: Recipe) -> Callable[..., Any]:

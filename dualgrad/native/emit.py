@@ -23,7 +23,7 @@ from numba.np.numpy_support import from_dtype
 from dualgrad.backends import special
 from dualgrad.core.build import ARITHMETIC, COMPARISONS
 from dualgrad.core.program import Atom, Block, Const, For, If, Let, Program, Store, Type, Var
-from dualgrad.core.words import Word
+from dualgrad.core.words import USER, Word
 
 FLAGS = ("contract",)
 FLOATS: dict[str, str] = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -37,7 +37,9 @@ OPERATORS: dict[type, Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow, ast.Mod: operator.mod, ast.FloorDiv: operator.floordiv, ast.USub: operator.neg,
 }  # fmt: skip
-NAMES = {"np": np, "math": math, "special": special, "abs": abs, "float": float, "int": int, "bool": bool}
+NAMES = {
+    "np": np, "math": math, "special": special, "user": USER, "abs": abs, "float": float, "int": int, "bool": bool,
+}  # fmt: skip
 
 
 def numba_type(type: Type) -> types.Type:

@@ -66,6 +66,12 @@ def compositions() -> dict[Any, Compose]:
     return {f: partial(word, name) for f, name in names.items() if name not in ("and_", "or_", "not_")} | COMPOSED
 
 
+def composition_of(function: Any) -> Compose | None:
+    """What a function of numbers is composed of; a user's row is its word."""
+    name = getattr(function, "__dualgrad_word__", None)
+    return partial(word, name) if name else compositions().get(function)
+
+
 def takes(function: Any, count: int) -> bool:
     """Whether a function takes numbers, this many arguments."""
     compose = compositions().get(function)
@@ -90,7 +96,9 @@ def operation(function: Any, kind: NumberType, args: tuple[Any, ...], values: li
     active = tuple([isinstance(t, NumberType) for t in args])
     dtype = str(float_of(*(t.dtype if on else t for t, on in zip(args, active))))  # numbers of two precisions meet
     dtypes = tuple([dtype if on else dtype_of(t, v) for t, on, v in zip(args, active, literals)])
-    return Operation(function.__name__, compositions()[function], kind.kind, dtypes, active, literals)
+    compose = composition_of(function)
+    assert compose is not None
+    return Operation(function.__name__, compose, kind.kind, dtypes, active, literals)
 
 
 def dtype_of(type: types.Type, literal: Any) -> str:
