@@ -14,6 +14,7 @@ from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import unflatten
 from dualgrad.core.errors import StructureError
 from dualgrad.core.forms import beside, block, brief, folded, pre, table
+from dualgrad.core.printer import to_text
 from dualgrad.core.program import Program
 from dualgrad.numbers.masked import seeded
 from dualgrad.numbers.number import plain
@@ -115,7 +116,7 @@ class _Matrix:
         """The program beside its transpose, and the constants that both name."""
         lin: Any = self if isinstance(self, LinearMap) else self.T
         title = f"{lin.name}: derivative at a point, a linear map of shape {lin.shape[0]} × {lin.shape[1]}"
-        both = [("linear map", pre(str(lin))), ("transpose", pre(str(lin.T)))]
+        both = [("linear map", pre(to_text(lin.program, 58))), ("transpose", pre(to_text(lin.T.program, 58)))]
         constants = lin.program.params[: len(lin.program.params) - lin.program.linear]
         rows = [(v.name, str(v.type), brief(c)) for v, c in zip(constants, lin.constants)]
         rows = folded(rows, 12, lambda n: ("…", "", f"{n} more"))

@@ -80,9 +80,13 @@ def total(terms: Iterable[Term], show: Callable[[Any], str], space: str = " ", e
 
 
 def joined(parts: Sequence[str]) -> str:
-    """A sum in one line, or a term a line where that would be long."""
-    line = " ".join(parts)
-    return line if len(line) <= WIDTH else "\n    ".join(parts)
+    """A sum in as many lines as it needs, each with whole terms."""
+    lines = [""]
+    for part in parts:
+        if lines[-1] and len(lines[-1]) + len(part) >= WIDTH:
+            lines.append("   ")
+        lines[-1] += (" " if lines[-1] else "") + part
+    return "\n".join(lines)
 
 
 # Series and dual numbers
@@ -222,7 +226,7 @@ def pre(text: str) -> str:
 def block(title: str, *parts: str) -> str:
     """A titled piece of a page."""
     head = f'<div style="margin-bottom:3px"><b>{escape(title)}</b></div>' if title else ""
-    return f'<div style="margin:4px 0">{head}{"".join(parts)}</div>'
+    return f'<div style="margin:4px 0;overflow-x:auto">{head}{"".join(parts)}</div>'
 
 
 def beside(*parts: tuple[str, str]) -> str:

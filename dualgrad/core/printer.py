@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,9 +35,9 @@ class Text(NamedTuple):
     reads: frozenset[Var] = frozenset()
 
 
-def to_text(program: Program) -> str:
-    """The program with types, one statement a line."""
-    return Printer(program, fold=False).definition(typed=True)
+def to_text(program: Program, width: int = 100) -> str:
+    """The program with types, one statement a line; a ``def`` longer than ``width`` is broken."""
+    return Printer(program, fold=False).definition(typed=True, width=width)
 
 
 def to_source(
@@ -73,7 +74,9 @@ class Printer:
         self.uses = Counter(a for s in walk(program.body) for a in atoms_read(s)) if fold else Counter()
         self.uses.update(program.results if fold else ())
 
-    def definition(self, typed: bool = False, header: str | None = None, returns: str | None = None) -> str:
+    def definition(
+        self, typed: bool = False, header: str | None = None, returns: str | None = None, width: int = 100
+    ) -> str:
         program = self.program
         params = [f"{self.name(v)}: {v.type}" if typed else self.name(v) for v in program.params]
         if typed and 0 < program.linear < len(params):
@@ -82,8 +85,8 @@ class Printer:
         values = [self.atom(a).source for a in program.results]
         self.line("return " + ", ".join(values) if returns is None else returns.format(*values))
         inside = ", ".join(params)
-        if typed and len(inside) > _LONGEST_FOLD - 20:
-            inside = "\n        " + ",\n        ".join(params) + "\n    "
+        if typed and len(inside) + len(program.name) + 7 > width:
+            inside = "\n        " + "\n        ".join(textwrap.wrap(inside, width - 8)) + "\n"
         head = f"def {program.name}" + (header or f"({inside}):")
         return "\n".join([head, *self.lines]).rstrip() + "\n"
 

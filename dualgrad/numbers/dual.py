@@ -75,7 +75,8 @@ class Dual(Number):
 
     def _repr_html_(self) -> str:
         now = settled(self)
-        return forms.dual_html(now._primal, now._linear, f"Dual of shape {now.shape}")
+        title = "Dual" + (f" of shape {now.shape}" if now.shape else "")
+        return forms.dual_html(now._primal, now._linear, title)
 
     def _repr_latex_(self) -> str:
         now = settled(self)
