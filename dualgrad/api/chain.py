@@ -11,13 +11,15 @@ from typing import Any
 
 from dualgrad.backends import spelling
 from dualgrad.backends.modules import Generated
-from dualgrad.core.errors import KernelError, StructureError
+from dualgrad.core.errors import DualgradError, StructureError
+from dualgrad.core.fence import refuse
 from dualgrad.core.printer import RESERVED, to_source
 from dualgrad.core.program import Let, Program, Type, Var
 from dualgrad.core.walk import walk
 from dualgrad.core.words import USER
 from dualgrad.kernels import CAREFUL, LIBM, Chain
 from dualgrad.read import Read, read_kernel, types_of
+from dualgrad.read.source import Source
 from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.ranges import unsigned
 
@@ -133,9 +135,9 @@ def promoted_alone(primals: list[Any]) -> list[Any]:
 def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
     """The hook of `dualgrad.kernels`: numba types in, source out."""
     given = types_of(argtypes)
-    with reading(careful=False) as met:
+    with lines_of(base), reading(careful=False) as met:
         f = read_chain(base, chain, given)
-    refuse_uncompiled(f)
+        refuse_uncompiled(f)
     if chain[-1] == CAREFUL:
         chain = chain[:-1]
     f.zeros |= met.zeros
@@ -177,15 +179,23 @@ def outside_things(program: Program) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def lines_of(base: Any) -> Iterator[None]:
+    """Transforms know a line by its number; the user reads file, line and text."""
+    try:
+        yield
+    except DualgradError as error:
+        if not error.where.startswith("line "):
+            raise
+        where = Source(base).place(int(error.where.removeprefix("line ")))
+        raise type(error)(error.what, error.why, error.hint, where) from None
+
+
 def refuse_uncompiled(f: Function) -> None:
     """Raise where a derivative needs a function that numba lacks."""
     for s in walk(f.program.body):
         if isinstance(s, Let) and not s.word.compiled:
-            raise KernelError(
-                f"{f.name}: the derivative needs {s.word.name}, which numba does not have",
-                why=f"it belongs to a function called in line {s.line}",
-                hint="differentiate it as a Python function, without numba",
-            )
+            refuse("no function", f"line {s.line}", name=f.name, word=s.word.name)
 
 
 def header(f: Function, names: tuple[str, ...], given: list[Any]) -> list[str]:

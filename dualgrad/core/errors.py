@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from types import FrameType
+from typing import Any
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _STDLIB = os.path.dirname(os.__file__)
@@ -27,7 +29,7 @@ class DualgradError(Exception):
 
     def __init__(self, what: str, why: str = "", hint: str = "", where: str | None = None):
         self.what, self.why, self.hint = what, why, hint
-        self.where = user_line() if where is None else where
+        self.where = user_line() if where is None else line_of(where) if where.startswith("@") else where
         rows = [what, self.where and f"  where: {self.where}", why and f"  why:   {why}", hint and f"  do:    {hint}"]
         super().__init__("\n".join(row for row in rows if row))
 
@@ -96,6 +98,26 @@ def is_users(frame: FrameType) -> bool:
     if name == "<string>":  # methods that named tuples and dataclasses write
         library = str(frame.f_globals.get("__name__")).startswith(("dualgrad", "namedtuple_"))
     return not library and "__dualgrad_generated__" not in frame.f_globals
+
+
+def line_of(place: str) -> str:
+    """File, line and text of ``@module:function+offset|text``, as compiled code knows a line of the user's.
+
+    Compiled code outlives an edit above the function, so the line is looked up when the error is made; of a function
+    inside another one, which has no name that could be looked up, by its text.
+    """
+    address, _, text = place[1:].partition("|")
+    module, _, rest = address.partition(":")
+    name, _, offset = rest.rpartition("+")
+    found: Any = sys.modules.get(module)
+    file = str(getattr(found, "__file__", None) or module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    code = getattr(getattr(found, "py_func", found), "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno + int(offset)}, in {code.co_name}: {text}"
+    lines = [n for n, line in enumerate(linecache.getlines(file), 1) if line.strip() == text]
+    return f"{file}{''.join(f':{n}' for n in lines[:1])}, in {name.rpartition('.')[2]}: {text}"
 
 
 def user_line() -> str:

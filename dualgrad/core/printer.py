@@ -174,7 +174,9 @@ class Printer:
         if let.word.name == "checked":
             value, ok = map(self.atom, let.args)
             self.line(f"if not {bracket(ok, 5)}:")
-            self.line(f"    raise {let.params['error']}({let.params['message']!r})")
+            error, message, where = (let.params[n] for n in ("error", "message", "where"))
+            more = f", '', '', {where!r}" if error == "StructureError" else ""
+            self.line(f"    raise {error}({message!r}{more})")
             self.line(f"{self.name(let.target)} = {value.source}")
             return
         text = self.expression(let)

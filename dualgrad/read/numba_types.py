@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.core.errors import KernelError
+from dualgrad.core.fence import refuse
 from dualgrad.core.program import Type
 
 from .values import ArgType, Static, wrap
@@ -33,16 +33,8 @@ def _type_of(given: Any) -> ArgType | None:
     if t == types.none:  # beside a result None
         return None
     if getattr(t, "kind", None) in ("Dual", "Jet"):
-        raise KernelError(
-            f"a derivative of a kernel was called with a {t}",
-            why="numbers of nopython code do not nest: a value has one derivative",
-            hint="call the function itself with the number, or nest the transforms: dg.hessian, dg.derivative(f, 2)",
-        )
-    raise KernelError(
-        f"an argument of type {given} cannot be differentiated in a kernel",
-        why="a kernel's arguments are numbers, arrays of numbers with at least one dimension, and tuples of these",
-        hint="pass its numbers and arrays as arguments of their own",
-    )
+        refuse("nested number", None, given=t)
+    refuse("argument", None, given=given)
 
 
 def numba_type(given: Any) -> Any:

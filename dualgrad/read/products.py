@@ -115,9 +115,10 @@ def interp(r: Any, node: ast.Call) -> Value:
 def require(r: Any, node: ast.Call) -> Atom:
     """`library.require`, which the program does itself."""
     index, ok = arguments(r, node, "index ok").values()
-    return r.checked(
-        r.atom(index), r.truth(ok), f"{r.source.name}: singular, or not positive definite", "np.linalg.LinAlgError"
-    )
+    user = r.user()
+    line = user.source.text.get(user.line, "").strip()
+    message = f"{user.source.name}: a matrix is singular, or not positive definite, in {line}"
+    return r.checked(r.atom(index), r.truth(ok), message, "np.linalg.LinAlgError")
 
 
 FUNCTIONS: dict[Any, Callable[..., Value]] = {

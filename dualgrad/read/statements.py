@@ -29,6 +29,7 @@ class Statements(Meeting):
 
     def block(self, body: list[ast.stmt]) -> None:
         for s in body:
+            self.line = s.lineno
             if not self.inlined:
                 self.b.line = s.lineno
             method = getattr(self, f"read_{type(s).__name__}", None)

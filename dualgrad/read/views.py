@@ -31,6 +31,7 @@ class Views:
     dims: dict[Var, tuple[Atom, ...]]  # the lengths of arrays that the kernel makes
     fresh_arrays: set[Any]
     arguments: set[Any]
+    line: int = 0  # of the statement that is being read
     head: list[Statement]  # what the program works out first: the lengths of its arguments
 
     def value(self, node: ast.expr) -> Value: ...
@@ -89,7 +90,20 @@ class Views:
         """``a``, an integer; the program raises if ``ok`` does not hold."""
         if is_const(ok, True) or isinstance(ok, Const) and ok.value is True:
             return a
-        return self.b.emit(WORDS["checked"], a, ok, error=error, message=message)
+        return self.b.emit(WORDS["checked"], a, ok, error=error, message=message, where=self.here())
+
+    def here(self) -> str:
+        """The user's line that is being read, for errors at run time (`dualgrad.core.errors.line_of`)."""
+        reader = self.user()
+        f, text = reader.source.function, reader.source.text.get(reader.line, "").strip()
+        return f"@{f.__module__}:{f.__qualname__}+{reader.line - f.__code__.co_firstlineno}|{text}"
+
+    def user(self) -> Any:
+        """The reader of the user's function that is being read: this one, or one that calls the library."""
+        reader: Any = self
+        while reader.source.is_own and getattr(reader, "caller", None) is not None:
+            reader = reader.caller
+        return reader
 
     # Entries
 

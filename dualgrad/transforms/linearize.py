@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.build import Builder, is_const
-from ..core.errors import KernelError
+from ..core.fence import refuse
 from ..core.program import (
     INT,
     Atom,
@@ -140,15 +140,14 @@ class Unzip(Derivative):
 
     def refuse_unclear_names(self) -> None:
         """A name for one array or another is followed where loops exchange names, and where a memory grows."""
-        for statement, v in [(s, v) for s in walk(self.program.body) for v in vars_bound(s)]:
-            family = self.families.get(v)
-            if v in self.active and family and not family.exchanged and (len(family.origins) > 1 or not family.final):
-                raise KernelError(
-                    f"the name {v.name!r} means one array or another, which reverse mode cannot follow",
-                    why="only a loop whose every turn exchanges the same names (a, b = b, a) can be run backwards",
-                    hint="copy elements instead of giving an array another name, or use forward mode (jvp)",
-                    where=f"line {statement.line}",
-                )
+        found = [(v, s) for s in walk(self.program.body) for v in vars_bound(s) if self.is_unclear(v)]
+        for v, s in sorted(found, key=lambda pair: not isinstance(pair[1], (If, For, While))):  # where names meet
+            refuse("names", f"line {s.line}", name=v.name)
+
+    def is_unclear(self, v: Var) -> bool:
+        family = self.families.get(v)
+        several = family and not family.exchanged and (len(family.origins) > 1 or not family.final)
+        return v in self.active and bool(several)
 
     def top(self, body: Block, primal: Builder, linear: Builder) -> None:
         for self.position, s in enumerate(body):
@@ -320,12 +319,7 @@ class Unzip(Derivative):
         return tape
 
     def refuse_kept_array(self, v: Var, line: int) -> None:
-        raise KernelError(
-            f"the array {v.name!r} made inside a loop is needed in reverse mode",
-            why="only numbers are kept between the sweeps, not whole arrays",
-            hint="make the buffer before the loop, or use forward mode (jvp)",
-            where=f"line {line}",
-        )
+        refuse("kept array", f"line {line}", name=v.name)
 
     def is_stable(self, array: Atom) -> bool:
         """Whether memory holds in the reverse sweep what it held here: no store from here on."""
