@@ -2,8 +2,8 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, numbers, words, large, memory, matrices, series; these by
-default.  The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode,
+Names: eager, lstm, while, kernel, order40, import, size, numbers, checkpoints, words, large, memory, matrices, series;
+these by default.  The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode,
 gradbench-rosenbrock, or all of them by the name gradbench; each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
@@ -24,6 +24,7 @@ import peers
 import problems
 import processes
 from array_gates import ARRAY_GATES
+from checkpoint_gates import checkpoints
 from differences import gradient_by_differences, hvp_by_differences, series_by_differences
 from figures import MICRO, MILLI, Rows, elementwise_error, error, inner, ratio
 from gradbench import in_jax
@@ -183,6 +184,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "import": import_time,
     "size": size,
     "numbers": nopython_numbers,
+    "checkpoints": checkpoints,
     **ARRAY_GATES,
 }
 LONG: dict[str, Callable[[], Rows]] = {

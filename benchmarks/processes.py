@@ -58,7 +58,7 @@ print(dg.grad(function)(1.5))
 
 def import_seconds(runs: int = 7) -> tuple[float, bool, bool]:
     """Median seconds that `import dualgrad` adds after NumPy's import; whether it imported numba; whether SciPy."""
-    outputs = [_run(IMPORTS).split() for _ in range(runs)]
+    outputs = [run(IMPORTS).split() for _ in range(runs)]
     seconds, numba, scipy = zip(*outputs, strict=True)
     return median(map(float, seconds)), "True" in numba, "True" in scipy
 
@@ -66,7 +66,7 @@ def import_seconds(runs: int = 7) -> tuple[float, bool, bool]:
 def first_calls(warm_runs: int = 3) -> tuple[float, float]:
     """Seconds of the first `grad(kernel)(x)` in a new process: with an empty cache, and (median) from the disk."""
     with tempfile.TemporaryDirectory() as cache:
-        cold, *warm = (float(_run(FIRST_CALL, cache)) for _ in range(1 + warm_runs))
+        cold, *warm = (float(run(FIRST_CALL, cache)) for _ in range(1 + warm_runs))
     return cold, median(warm)
 
 
@@ -81,7 +81,7 @@ def derivatives_around_an_edit() -> tuple[float, float, float]:
         values = []
         for factor in ("2.0", "2.0", "3.0"):
             Path(folder, "callee.py").write_text(CALLEE.format(factor=factor))
-            values.append(float(_run(DERIVATIVE, cache, folder)))
+            values.append(float(run(DERIVATIVE, cache, folder)))
     first, again, edited = values
     return first, again, edited
 
@@ -106,7 +106,7 @@ def rows_on_one_thread(module: str, name: str) -> Iterator[Any]:
     yield from pickle.loads(_output(ROWS.format(module=module, name=name), ONE_THREAD))
 
 
-def _run(script: str, cache: str | None = None, *folders: str) -> str:
+def run(script: str, cache: str | None = None, *folders: str) -> str:
     """What a new Python process prints that runs `script`, with the benchmarks and `folders` importable."""
     return _output(script, {} if cache is None else {"DUALGRAD_CACHE_DIR": cache}, *folders).decode()
 
