@@ -61,6 +61,7 @@ def test_the_code_of_a_document_runs_and_prints_what_it_says(path, tmp_path, chi
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 def test_a_notebook_runs(path, child_environment, monkeypatch):
+    import matplotlib.font_manager  # noqa: F401  (it makes its cache now, and not while a notebook runs)
     import nbformat
     from nbclient import NotebookClient
 

@@ -254,6 +254,45 @@ def test_statements_of_several_lines_and_of_one():
     assert found["y"].cotangent == 2 * 2 * 9.0 and "y = ( x + x * x )" in str(found)
 
 
+def test_complex_and_single_precision():
+    found = dg.explain(lambda z: np.real(z * z), 1 + 2j)
+    assert found["z"].cotangent == np.conj(2 * (1 + 2j)) and found["z"].tangent == 1.0
+    assert dg.explain(lambda z: z * z, 1 + 2j)["return"].tangent == 2 * (1 + 2j)
+    found = dg.explain(lambda x: np.sum(np.exp(x)), X.astype(np.float32))
+    assert found["x"].cotangent.dtype == found["return"].tangent.dtype == np.float32
+
+
+def test_methods_partials_closures_and_switched_off_lifting():
+    from functools import partial
+
+    class Model:
+        def __init__(self, scale):
+            self.scale = scale
+
+        def loss(self, x, power):
+            y = self.scale * x**power
+            return np.sum(y)
+
+    model = Model(2.0)
+    for f in (partial(model.loss, power=3), lambda x: model.loss(x, 3)):
+        found = dg.explain(f, X)
+        close(found["y"].cotangent, np.ones(3))
+        close(found["x"].cotangent, 6 * X**2)
+    with dg.lifting(False):
+        close(dg.explain(lambda x: model.loss(x, 3), X)["x"].cotangent, 6 * X**2)
+
+
+def test_an_explanation_inside_a_derivative_shows_plain_values():
+    seen = []
+
+    def f(x):
+        seen.append(dg.explain(lambda t: t * t * t, x))
+        return x * x
+
+    assert dg.grad(f)(3.0) == 6.0
+    assert seen[0]["t"].primal == 3.0 and seen[0]["t"].cotangent == 27.0
+
+
 def test_without_source_there_are_lines_and_results():
     space = {}
     exec("def f(x):\n    y = x * x\n    return y * 3.0\n", space)

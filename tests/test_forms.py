@@ -76,6 +76,16 @@ def test_a_number_prints_inside_the_function_that_is_differentiated(capsys):
     dg.jvp(lambda x: print(x, f"{x:.2f}") or x, (3.0,), (2.0,))
     assert capsys.readouterr().out == "3 + 2 ε 3.00\n"
 
+    def buffered(x):
+        r = np.zeros(2)
+        print(r)
+        r[0] = x
+        print(r)
+        return r[0]
+
+    dg.grad(buffered)(3.0)
+    assert capsys.readouterr().out == "[0. 0.]\n[3 0] (recorded)\n"
+
 
 def test_large_arrays_are_abbreviated():
     assert brief(np.arange(1000.0), shape=True) == "[0 1 … 998 999] of shape (1000,)"

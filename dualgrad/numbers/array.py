@@ -34,6 +34,9 @@ class Array(Number):
     def _write(self, chain: tuple[View, ...], index: Any, value: Any) -> None:
         looked(self._primal, chain)[index] = value._primal if isinstance(value, Array) else value
 
+    def __str__(self) -> str:
+        return str(self.primal)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
         now = settled(self)
         return np.array(now._primal, dtype, copy=copy) if type(now) is Array else Number.__array__(now)

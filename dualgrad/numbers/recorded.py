@@ -28,6 +28,7 @@ from dualgrad.backends import watch
 from dualgrad.backends.arrays import is_complex
 from dualgrad.backends.steps import Pattern, Step, linear_step
 from dualgrad.core.errors import UnsupportedError
+from dualgrad.core.forms import brief
 from dualgrad.core.words import WORDS, Word
 from dualgrad.rules.arrays import BETWEEN
 
@@ -127,6 +128,9 @@ class Recorded(Number):
     def __repr__(self) -> str:
         now = settled(self)
         return f"Recorded({now._primal!r}, slot={now._linear})"
+
+    def __str__(self) -> str:
+        return f"{brief(settled(self)._primal)} (recorded)"
 
     @staticmethod
     def _interpret(tape: Any, word: Word, args: Sequence[Any]) -> Any:

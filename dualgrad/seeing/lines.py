@@ -150,8 +150,8 @@ class Tracer:
 
     def line(self, frame: FrameType, state: _Running) -> None:
         now = statement_at(frame, frame.f_lineno)
-        if state.line and now is not None and now is state.at and frame.f_lasti > state.instruction:
-            state.instruction = frame.f_lasti  # a statement of several lines goes on
+        if state.line and now is not None and now is state.at and _goes_on(now, frame.f_lasti > state.instruction):
+            state.instruction = frame.f_lasti
             return
         before = state.at if state.line else None
         if state.line:
@@ -172,6 +172,13 @@ class Tracer:
                 return
         turns = tuple(state.turns[n] for n in (at.loops if at else ()) if n in state.turns)
         self.done(Done(frame, state.line, at, turns, state.depth, enters, result))
+
+
+def _goes_on(statement: Statement, forward: bool) -> bool:
+    """Whether a line begins within a statement that has begun: one of several lines, or with a comprehension in it."""
+    around = statement.loops[-1:]
+    turns = statement.node in around or any(loop.lineno == statement.node.lineno for loop in around)
+    return forward or not turns
 
 
 def _inside(node: ast.stmt, header: Any) -> bool:
