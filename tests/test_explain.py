@@ -209,6 +209,19 @@ def test_arguments_directions_and_results_of_every_kind():
     assert dg.explain(lambda x: np.sin(x), 0.5)["return"].cotangent == 1.0
 
 
+def test_what_is_bound_to_large_containers_and_objects_is_shown_as_it_was():
+    def f(x):
+        many = [v * 2.0 for v in np.concatenate([x, x])]
+        s = slice(0, 2)
+        many[0] = many[1]
+        pair = (x[s], many)
+        return sum(many) + pair[0][0]
+
+    found = dg.explain(f, X)
+    assert found["many"].primal == [2.0, 4.0, 1.0, 2.0, 4.0, 1.0] and str(found["s"].primal) == "slice(0, 2, None)"
+    assert found["many[0]"].primal == 4.0 and "slice(0, 2, None)" in str(found)
+
+
 def test_errors():
     with pytest.raises(dg.ArgumentError, match="no argument is a number"):
         dg.explain(lambda s: s, "a")

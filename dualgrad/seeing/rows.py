@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from operator import getitem
-from types import FrameType
+from types import FrameType, NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
 from dualgrad.backends.arrays import is_basic
+from dualgrad.core.forms import brief
 from dualgrad.lifting import kernels_as_python
 from dualgrad.numbers.array import looked
 from dualgrad.numbers.jet import Jet
@@ -68,6 +69,12 @@ class Row:
     coeffs: Any = None
     outcome: bool | None = None
     indent: int = 0
+
+
+class Text(str):
+    """What an object looked like."""
+
+    __repr__ = str.__str__
 
 
 class Look(NamedTuple):
@@ -185,7 +192,14 @@ def _peeled(value: Any, level: Callable[[Any], bool]) -> Any:
 
 
 def _plain_copy(value: Any) -> Any:
+    """A value as it is now, also the parts of a container; other objects as text."""
     value = plain(value)
+    if type(value) in (tuple, list):
+        return type(value)(map(_plain_copy, value))
+    if type(value) is dict:
+        return {k: _plain_copy(v) for k, v in value.items()}
+    if not isinstance(value, (ndarray, np.generic, int, float, complex, str, NoneType)):
+        return Text(brief(value))
     return np.array(value)[()] if isinstance(value, (ndarray, np.generic)) else value
 
 
