@@ -214,6 +214,9 @@ def lifted(value: Any) -> Any:
         return _lift_function(value)
     if kind is types.ModuleType:
         found = value.__name__ in _SCIPY or value.__name__.startswith(_POLYNOMIALS)
+        if as_python() and value.__name__.partition(".")[0] not in _FOREIGN:  # kernels in a module of the user's
+            file = getattr(value, "__file__", None) or ""
+            found = found or value.__name__ not in sys.builtin_module_names and not file.startswith(_LIBRARIES)
         return _LiftedNames(value) if found else NAMESPACES.get(value, value)
     if kind is np.vectorize:
         return _Vectorize(value)

@@ -340,6 +340,15 @@ def test_a_kernel_runs_as_the_function_that_it_was_compiled_from():
     close(mixed["v"].cotangent, np.cos(2.25) * 3.0)
 
 
+def test_kernels_in_modules_run_as_python_too():
+    import kernel_forms
+
+    (case,) = (c for c in kernel_forms.CASES if c.name == "attributes_of_modules")
+    found = dg.explain(case.f, *case.args)
+    assert found["return"].primal == case.f.py_func(*case.args)
+    assert "softplus" in {r.function for r in found.rows}
+
+
 @pytest.mark.kernel
 def test_kernels_of_the_suite_run_like_the_compiled_ones():
     """Values, and tangents against differences of the compiled originals."""
