@@ -21,7 +21,7 @@ from .words import Word
 _LONGEST_FOLD = 100
 # Names that the words' texts use, and the text around them.
 RESERVED = frozenset(
-    """np math special user vector_math careful StructureError OverlapError
+    """np math special user vector_math careful dot dot_nt dot_tn StructureError OverlapError
     range len abs float int bool complex""".split()  # noqa: SIM905
 )
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
@@ -189,7 +189,7 @@ class Printer:
         """Whether the one use is in the same block, with nothing between that could change the value."""
         if let.target.type.rank and let.word.kind == "memory" or len(text.source) > _LONGEST_FOLD:
             return False
-        if let.word.name in ("full", "grow"):
+        if let.word.name in ("full", "grow") or let.word.makes:
             return False
         if text.precedence == 1 and any(a is let.target for a in self.program.results):
             return False  # numba takes no conditional expression in a long tuple

@@ -39,6 +39,8 @@ class Word:
         How tightly the text binds, for brackets; 100 is a call or a name.
     compiled : bool
         Whether numba knows the functions of the text.
+    makes : bool
+        Whether each application in a kernel makes new memory, as a product of matrices does.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Word:
     ufunc: Any = None
     precedence: int = 100
     compiled: bool = True
+    makes: bool = False
 
     def __repr__(self) -> str:
         return self.name

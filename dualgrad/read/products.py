@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.core.program import Atom, const
+from dualgrad.core.program import Atom, Const, const
+from dualgrad.core.words import WORDS
 
 from . import library
 from .arguments import FLOAT, arguments, array, values
@@ -17,6 +18,8 @@ from .making import MAKING, astype, fill, ravel, raveled, widened
 from .reductions import REDUCTIONS
 from .values import Array, Value
 from .views import ZERO
+
+SMALL = 6  # matrices up to here are multiplied by loops, which see their lengths
 
 
 def matmul(r: Any, node: ast.AST, a: Value, b: Value) -> Value:
@@ -35,6 +38,8 @@ def matmul(r: Any, node: ast.AST, a: Value, b: Value) -> Value:
     if ranks == (2, 1):  # a number for each row
         return r.expression((r.length(a, 0),), lambda i: r.folded((n,), nought, lambda t, k: r.b.add(
             t, r.b.mul(r.entry(a, (*i, *k)), r.entry(b, k)))), a, b)  # fmt: skip
+    if ranks == (2, 2) and worth_a_call(n, *r.shape(a), *r.shape(b)) and dtype in ("float64", "float32"):
+        return product(r, node, a, b, dtype)
     outer = r.shape(a)[:-1]
     new = r.zeros((*outer, r.length(b, 1)), dtype)
 
@@ -44,6 +49,32 @@ def matmul(r: Any, node: ast.AST, a: Value, b: Value) -> Value:
 
     r.loops((*outer, n, r.length(b, 1)), add)
     return new
+
+
+def worth_a_call(*lengths: Atom) -> bool:
+    """Whether a product of matrices may be large: nothing is known of some length, or all are."""
+    return not all(isinstance(n, Const) and n.value <= SMALL for n in lengths)
+
+
+def product(r: Any, node: ast.AST, a: Array, b: Array, dtype: str) -> Array:
+    """A product of matrices as one word; a transposed factor is read where it lies."""
+    flipped = is_flipped(b), is_flipped(a)
+    if all(flipped):
+        a, flipped = r.fresh(a), (True, False)
+    left, right = (r.transposed(v) if flip else v for v, flip in zip((a, b), reversed(flipped), strict=True))
+    factors = [in_memory(r, v, dtype).var for v in (left, right)]
+    name = {(False, False): "dot", (True, False): "dot_nt", (False, True): "dot_tn"}[flipped]
+    return r.made(r.b.emit(WORDS[name], *factors, name="product"), (r.length(a, 0), r.length(b, 1)))
+
+
+def is_flipped(v: Array) -> bool:
+    """Whether an array is the transpose of what lies in memory."""
+    return v.is_memory and not v.is_whole and Array(v.source, v.offsets, v.axes[::-1]).is_whole
+
+
+def in_memory(r: Any, v: Array, dtype: str) -> Array:
+    """All of a variable, a copy if need be."""
+    return v if v.is_memory and v.is_whole and v.type.dtype == dtype else r.fresh(v, dtype)
 
 
 def dot(r: Any, node: ast.Call) -> Value:

@@ -28,7 +28,8 @@ class Rule:
     maps each argument to its partial derivative (one that it lacks has to be a constant),
     ``closed`` to a spelling of it that the Taylor recurrences can use where the first one
     never closes, ``nth`` the argument of a family to its derivative of any order k.  A word
-    that divides names the one that it undoes, its ``inverse``.
+    that divides names the one that it undoes, its ``inverse``; a product of matrices says in ``lengths`` which axis of
+    either factor is an axis of the result.
     """
 
     args: tuple[str, ...]
@@ -40,6 +41,7 @@ class Rule:
     batched: str | None = None
     inverse: str | None = None
     domain: tuple[str, ...] = ()
+    lengths: tuple[int, int] = (0, 0)
 
 
 def rank_of(types: list[Type]) -> int:

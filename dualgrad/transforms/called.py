@@ -16,6 +16,7 @@ from ..core.program import INT, Atom, Block, For, Let, Program, Var, variable, z
 from ..core.walk import rebuilt, walk
 from ..core.words import WORDS
 from .activity import active_vars
+from .entries import by_entries
 from .jvp import prepare
 from .series import ONE, ZERO, Series, is_series, scaled
 from .tidy import tidy
@@ -25,7 +26,7 @@ def by_rule(taylor: Any, s: Let, b: Builder) -> None:
     """The series of what a call returns; its value has been written."""
     called = s.params["of"]
     active = tuple(a in taylor.active for a in s.args)
-    whole = prepare(called.rule(active, False))
+    whole = by_entries(prepare(called.rule(active, False)))
     count = len(called.results)
     rule = tidy(Program(whole.name, whole.params, whole.body, whole.results[count:]))
     given: dict[Atom, Atom] = dict(zip(rule.params, s.args, strict=False))

@@ -43,6 +43,7 @@ from ..core.words import WORDS, Word
 from ..rules.text import EVALUATE, Writer, emit, parse, shape_of
 from .activity import active_vars
 from .called import by_rule
+from .entries import by_entries
 from .implicit import follow
 from .jvp import matched, prepare, refuse_constants
 from .series import ONE, ZERO, Series, as_atom, is_series, plain, scaled, total
@@ -58,7 +59,7 @@ def jet(program: Program, active: tuple[bool, ...]) -> Program:
     The parameters are followed by one array of coefficients 0…K for each active one (the
     order is the last axis); the results are coefficient arrays.
     """
-    program = prepare(program)
+    program = by_entries(prepare(program))
     taylor = Taylor(program, active)
     b = Builder()
     taylor.enter(b)

@@ -39,6 +39,7 @@ from ..core.walk import rebuilt, walk
 from ..core.words import WORDS, Word
 from ..rules.text import Writer
 from .activity import active_vars, array_families
+from .entries import by_entries
 from .rules import plain, with_rules
 from .ssa import ssa
 from .tidy import tidy
@@ -52,7 +53,8 @@ def jvp(program: Program, active: tuple[bool, ...], directions: int | None = Non
     With ``directions`` every tangent has one more axis of that length, the last one.
     """
     program = prepare(with_rules(program, active))
-    derivative = Derivative(program, active, directions)
+    derivative = Derivative(program if directions is None else by_entries(program), active, directions)
+    program = derivative.program
     both = Builder()
     derivative.enter(both)
     derivative.block(program.body, both, both)
@@ -189,6 +191,8 @@ class Derivative:
             self.copy(s, linear)
         elif name in ("seed", "rejoined") and target.type.rank:
             self.dots[target] = variable(linear.copy(self.array_dot(s.args[-1], linear)))
+        elif s.word.makes:
+            self.product(s, linear)
         elif name == "load":
             array = self.dots[s.args[0]]
             name = target.name + "_dot"
@@ -209,6 +213,27 @@ class Derivative:
             self.dots[s.target] = linear.emit(s.word, array, *s.args[1:], name=s.target.name + "_dot")
         else:
             self.dots[s.target] = self.zeros_beside(variable(s.args[0]), linear)
+
+    def product(self, s: Let, linear: Builder) -> None:
+        """The product rule of matrices: the tangent is the term of one factor, to which that of the other is added."""
+        rule, terms = s.word.rule, []
+        for name, factor in zip(rule.args, s.args, strict=True):
+            if factor in self.dots:
+                env: dict[str, Any] = {n: a if n == name else self.held(a, linear) for n, a in zip(rule.args, s.args)}
+                env |= {f"d{n}": self.dots[factor] if n == name else None for n in rule.args}
+                terms.append(Writer(env, linear, linear, frozenset(f"d{n}" for n in rule.args)).write(rule.jvp))
+        dot = self.dots[s.target] = terms[0]
+        for term in terms[1:]:
+            lengths = self.lengths(s.target, self.primal or linear)
+            linear.each(lengths, lambda b, at, term=term: b.store(dot, at, b.load(term, *at), accumulate=True))
+
+    def held(self, array: Atom, linear: Builder) -> Atom:
+        """A matrix as the linear statement that follows has to find it: it is there."""
+        return array
+
+    def lengths(self, array: Atom, b: Builder) -> list[Atom]:
+        """The lengths of an array's axes."""
+        return b.dims(array)
 
     def array_dot(self, array: Atom, linear: Builder) -> Var:
         """An array's tangent; zeros where it has none."""

@@ -33,12 +33,14 @@ from ..core.program import (
     Type,
     Var,
     While,
+    variable,
     zero,
 )
 from ..core.walk import free_vars, vars_bound, walk
 from ..core.words import WORDS
 from .activity import array_families
 from .checkpoint import written_out
+from .entries import is_invariant, lengths_at_root, with_lengths_at_root
 from .jvp import Derivative, prepare
 from .rerun import Rerun
 from .rules import with_rules
@@ -47,11 +49,6 @@ from .ssa import is_structural, ssa
 CHEAP = frozenset(
     """add sub mul neg cast lt le gt ge eq ne and_ or_ not_ where floordiv mod shape length square absolute sign
     part whole conj checked maximum minimum""".split()  # noqa: SIM905
-)
-# What the bounds of loops are made of: the ends of slices, checked lengths
-INVARIANT = frozenset(
-    """move checked length shape add sub mul neg floordiv mod maximum minimum where lt le gt ge eq ne and_ or_
-    not_ cast power""".split()  # noqa: SIM905
 )
 ZERO, ONE = Const(0, INT), Const(1, INT)
 
@@ -89,7 +86,7 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
 
     ``linearize : (a -> b) -> (a -> (b, r), (r, T a) -o T b)``
     """
-    program = prepare(with_rules(program, active, reverse=True))
+    program = with_lengths_at_root(prepare(with_rules(program, active, reverse=True)))
     Unzip(program, active).refuse_unclear_names()
     if any(s.checkpoint for s in walk(program.body) if isinstance(s, (For, While))):
         program = written_out(program, Trial(program, active).keeping)
@@ -318,6 +315,27 @@ class Unzip(Derivative):
         self.tapes.append(tape)
         return tape
 
+    def lengths(self, array: Atom, b: Builder) -> list[Atom]:
+        """The lengths of an array, worked out before the outermost loop."""
+        found = lengths_at_root(variable(array), self.bound_at_root, self.lets)
+        assert found is not None  # other products are written out
+        known = iter(self.at_root(*(a for a in found if not isinstance(a, tuple))) or ())
+        return [self.root.shape(a[0], axis=a[1]) if isinstance(a, tuple) else next(known) for a in found]
+
+    def held(self, array: Atom, linear: Builder) -> Atom:
+        """The matrix as it is now: itself if it stays so, else what the forward program copies."""
+        if self.is_stable(array):
+            return array
+        assert self.primal is not None
+        name, dims = variable(array).name, self.lengths(array, self.primal)
+        tape, index = self.tape(name, array.type.dtype, dims, self.primal), self.level.index
+        self.primal.each(dims, lambda b, at: b.store(tape, (*index, *at), b.load(array, *at)))
+        if self.level.loop is None:
+            return tape
+        held = linear.zeros(dims, array.type.dtype, name=name)
+        linear.each(dims, lambda b, at: b.store(held, at, b.load(tape, *index, *at)))
+        return held
+
     def refuse_kept_array(self, v: Var, line: int) -> None:
         refuse("kept array", f"line {line}", name=v.name)
 
@@ -424,12 +442,6 @@ class Supply:
         tape = self.unzip.tape(v.name, v.type.dtype, [], forward)
         forward.store(tape, level.index, v)
         prologue.block.append(Let(v, WORDS["load"], (tape, *level.index)))
-
-
-def is_invariant(s: Let) -> bool:
-    """Whether a number is the same wherever its arguments are; a division by zero would raise before its time."""
-    divides = s.word.name in ("floordiv", "mod")
-    return s.word.name in INVARIANT and not (divides and not (isinstance(s.args[1], Const) and s.args[1].value))
 
 
 def is_cheap(s: Let) -> bool:

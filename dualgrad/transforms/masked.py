@@ -33,6 +33,7 @@ from ..core.program import (
 )
 from ..core.walk import walk
 from .activity import active_vars
+from .entries import by_entries
 
 TRUE, FALSE = Const(True, BOOL), Const(False, BOOL)
 PRODUCTS = ("mul", "div")
@@ -50,6 +51,7 @@ def masked(program: Program, masks: Mapping[Var, Var] | None = None) -> Block:
 
 def with_masks(program: Program, masks: Mapping[Var, Var]) -> tuple[Block, list[Atom]]:
     """The body with masks, and the masks of the results."""
+    program = by_entries(program)
     writing = Masking(program, masks)
     b = Builder()
     for v in program.params:
@@ -64,6 +66,7 @@ def multiplies_zeros(program: Program, unsure: Iterable[Var] = ()) -> bool:
 
     ``unsure`` are the linear parameters that are not numbers everywhere.
     """
+    program = by_entries(program)
     zeros = Zeros(program, unsure)
     return any(isinstance(s, Let) and zeros.is_scaled(s) for s in walk(program.body))
 

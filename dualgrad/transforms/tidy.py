@@ -52,7 +52,7 @@ def _share(block: Block, names: Names, known: dict[Any, Var]) -> Block:
             same = fold(s.word.name, s.args)
             if same is None and s.word.name == "move" and s.args[0].type == s.target.type:
                 same = s.args[0]
-            if same is None and s.word.name not in EFFECTS:
+            if same is None and s.word.name not in EFFECTS and not s.word.makes:
                 same = known.get(key)
             if same is not None:
                 names[s.target] = same

@@ -167,6 +167,9 @@ class Transposition:
             return s.args[1:]
         if isinstance(s, Let) and s.word.name == "copy":
             return b.dims(self.like[s.args[0]] if s.args[0] in self.copied else self.bars[s.args[0]])
+        if isinstance(s, Let) and s.word.makes:
+            factors = [self.bars.get(a, a) for a in s.args]
+            return [b.shape(a, axis=k) for a, k in zip(factors, s.word.rule.lengths, strict=True)]
         return ()
 
     def let_(self, s: Let, b: Builder) -> None:
