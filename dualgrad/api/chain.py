@@ -21,7 +21,6 @@ from dualgrad.kernels import CAREFUL, LIBM, Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.source import Source
 from dualgrad.read.values import leaves, mapped
-from dualgrad.transforms.entries import is_product
 from dualgrad.transforms.ranges import unsigned
 
 from . import compiled, compiled_series
@@ -157,7 +156,7 @@ def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
         results = f"careful(__name__, {results}, {arguments})"
         own.append("from dualgrad.backends.careful import careful")
     taken = {*arguments.split(", ")} - {v.name for v in f.program.params}
-    if products := sorted({s.word.name for s in walk(f.program.body) if is_product(s)}):
+    if products := sorted({s.word.name for s in walk(f.program.body) if isinstance(s, Let) and s.word.makes}):
         own.append(f"from dualgrad.backends.dots import {', '.join(products)}")
     source = to_source(unsigned(f.program), head, f"return {results}", taken, respelled)
     if f.checks or "StructureError(" in source:

@@ -223,9 +223,9 @@ class Derivative:
                 env |= {f"d{n}": self.dots[factor] if n == name else None for n in rule.args}
                 terms.append(Writer(env, linear, linear, frozenset(f"d{n}" for n in rule.args)).write(rule.jvp))
         dot = self.dots[s.target] = terms[0]
-        for term in terms[1:]:
-            lengths = self.lengths(s.target, self.primal or linear)
-            linear.each(lengths, lambda b, at, term=term: b.store(dot, at, b.load(term, *at), accumulate=True))
+        if len(terms) > 1:
+            lengths, term = self.lengths(s.target, self.primal or linear), terms[1]
+            linear.each(lengths, lambda b, at: b.store(dot, at, b.load(term, *at), accumulate=True))
 
     def held(self, array: Atom, linear: Builder) -> Atom:
         """A matrix as the linear statement that follows has to find it: it is there."""
