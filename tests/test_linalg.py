@@ -307,3 +307,34 @@ def test_of_a_matrix_that_is_not_finite_the_derivative_is_nan_in_every_mode(name
     assert np.isnan(dg.jet(total, (a,), ([t],))[1][0])
     read = np.tri(2, dtype=bool) | (name != "eigvalsh")
     np.testing.assert_array_equal(np.isnan(dg.grad(total)(a)), read)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (2, 4)])
+def test_singular_vectors_of_complex_matrices(shape):
+    """In LAPACK's own phases; what does not depend on phases is right whatever they are."""
+    a, t = (RNG.normal(size=shape) + 1j * RNG.normal(size=shape) for _ in range(2))
+
+    def rebuilt(a):
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        return (u * s**3) @ vh
+
+    def product(a):  # a (a^H a), which is the same
+        return a @ np.conj(a.T) @ a
+
+    close(dg.jvp(rebuilt, (a,), (t,))[1], dg.jvp(product, (a,), (t,))[1])
+    close(dg.vjp(rebuilt, a)[1](t)[0], dg.vjp(product, a)[1](t)[0])
+    tail = np.stack([t, 0.3 * t.conj(), 0.1 * t, 0.05 * t, 0 * t])
+    close(dg.jet(rebuilt, (a,), (tail,))[1], dg.jet(product, (a,), (tail,))[1], 1e-9)
+
+    def curvature(f):
+        return dg.hessian(lambda x: np.sum(np.abs(f(x + 1j * a.imag)) ** 2))(a.real.copy())
+
+    close(curvature(rebuilt), curvature(product), 1e-8)
+
+
+def test_the_vectors_of_a_singular_value_zero_of_a_complex_matrix_name_their_gauge():
+    a = np.array([[1.0, 1j], [1j, -1.0]])
+    close(dg.jvp(lambda a: np.linalg.svd(a)[1] ** 2, (a,), (a,))[1], [8.0, 0.0])
+    for k in (0, 2):
+        with pytest.raises(dg.GaugeError, match="(?s)singular value zero.*phases"):
+            dg.jacfwd(lambda x, k=k: np.linalg.svd(a * x)[k] * 1.0)(1.0)

@@ -106,6 +106,8 @@ def largest(a: Any) -> ndarray:
 
 def real_row(v: Any) -> ndarray:
     """One in the row where LAPACK made the vectors real."""
+    if not v.size:
+        return np.zeros_like(v)
     size = np.max(np.abs(v.imag), axis=-1, keepdims=True)
     row = np.argmin(size, axis=-2, keepdims=True) == np.arange(v.shape[-2])[:, None]
     return np.broadcast_to(row, v.shape).astype(v.dtype)

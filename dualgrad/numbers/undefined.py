@@ -6,6 +6,7 @@ that uses the values alone must not notice, so the error waits until the vectors
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dualgrad.core.errors import DualgradError
@@ -45,3 +46,8 @@ def undefined(value: Any, error: DualgradError) -> Any:
     new = make(Undefined, LEVEL, plain(value), error)
     new._memory = OWN
     return new
+
+
+def through(f: Callable[[Any], Any], x: Any) -> Any:
+    """``f(x)``; of a result without derivative it is another one."""
+    return undefined(f(plain(x)), x._linear) if isinstance(x, Undefined) else f(x)

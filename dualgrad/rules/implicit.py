@@ -132,11 +132,33 @@ _TURN = "adjoint(svd_long(a, u, s, v)) @ da @ svd_short(a, u, s, v)"
 _SCALED = f"times_columns({_TURN}, svd_values(a, u, s, v))"  # (uᴴ da v) s
 _SIDED = f"adjoint(times_columns(adjoint({_TURN}), svd_values(a, u, s, v)))"  # s (uᴴ da v)
 _QUOTIENT = "over_gaps(over_sums({0} + adjoint({0}), svd_values(a, u, s, v)), svd_values(a, u, s, v))"
-implicit("svd_values(a, u, s, v)", "s", f"diagonal_part({_TURN})")
+implicit("svd_values(a, u, s, v)", "s", f"0.5*(diagonal_part({_TURN}) + conj(diagonal_part({_TURN})))")
 _PHASE = f"0.25*phases_over({_TURN} - adjoint({_TURN}), svd_values(a, u, s, v))"  # shared by both sides
 implicit("svd_short(a, u, s, v)", "v", f"y @ ({_QUOTIENT.format(_SIDED)} - {_PHASE})")
 implicit(
     "svd_long(a, u, s, v)", "u",
     f"y @ ({_QUOTIENT.format(_SCALED)} + {_PHASE}) + over_columns(da @ svd_short(a, u, s, v)"
     " - y @ (adjoint(y) @ da @ svd_short(a, u, s, v)), svd_values(a, u, s, v))",
+)  # fmt: skip
+
+# Of a complex matrix every pair of vectors has a free phase.  LAPACK makes one entry of each short vector real, and the
+# long one follows: what the tangent z of the short vectors turns them by is taken from both.
+
+_OF_PAIRS = "(a, u, s, v)"
+_LONG, _SHORT = f"svd_long_phased{_OF_PAIRS}", f"svd_short_phased{_OF_PAIRS}"
+_FREE_PAIRS = {
+    name: text.replace("svd_long(", "svd_long_phased(").replace("svd_short(", "svd_short_phased(")
+    for name, text in {"turn": _TURN, "scaled": _QUOTIENT.format(_SCALED), "sided": _QUOTIENT.format(_SIDED),
+                       "phase": _PHASE}.items()
+}  # fmt: skip
+_Z = f"({_SHORT} @ ({_FREE_PAIRS['sided']} - {_FREE_PAIRS['phase']}))"
+_TURNED = (
+    f"0.5*((ones(v) @ (real_row(v)*({_Z} - conj({_Z}))))/(ones(v) @ (real_row(v)*{_SHORT}) + zeros_of_row(v)))"
+)
+implicit(f"svd_short_phased{_OF_PAIRS}", "v", f"{_Z} - y*({_TURNED})".replace(_SHORT, "y"))
+implicit(
+    f"svd_long_phased{_OF_PAIRS}", "u",
+    f"{_LONG} @ ({_FREE_PAIRS['scaled']} + {_FREE_PAIRS['phase']}) + over_columns(da @ {_SHORT}"
+    f" - {_LONG} @ ({_FREE_PAIRS['turn']}), svd_values(a, u, s, v))"
+    f" - {_LONG} @ diagonal_matrix(diagonal_part({_TURNED}))".replace(_LONG, "y"),
 )  # fmt: skip

@@ -87,6 +87,13 @@ declare(np.linalg.eigh, lambda a: np.linalg.eigh(a)[0], lambda a: np.linalg.eigh
         lambda a: np.linalg.eigh(a, "U")[1], x=S, complex=True)  # fmt: skip
 declare(np.linalg.eig, lambda a: np.linalg.eig(a)[0], lambda a: np.linalg.eig(a)[1], x=REAL, complex=True)
 declare(np.linalg.svdvals, np.linalg.svdvals, lambda a: np.linalg.norm(a, 2), np.linalg.cond, x=TALL, complex=True)
+declare(np.linalg.svd, *(lambda a, k=k, t=t: np.linalg.svd(a.T if t else a, full_matrices=False)[k]
+                         for k in range(3) for t in (False, True)), x=TALL, complex=True)  # fmt: skip
+declare(np.linalg.svd, *(lambda a, k=k: np.linalg.svd(a)[k] for k in range(3)), x=M, complex=True,
+        without={"empty": "a factor of an empty matrix has a gauge"})  # fmt: skip
+declare(np.linalg.svd, *(lambda a, k=k: np.linalg.svd(a, hermitian=True)[k] for k in range(3)),
+        lambda a: np.linalg.svd(a, compute_uv=False, hermitian=True), x=S)  # fmt: skip
+declare(np.linalg.pinv, lambda a: np.linalg.pinv(a, hermitian=True), x=S)
 declare(np.linalg.lstsq, lambda a: np.linalg.lstsq(a, a[:, 0] ** 2)[0], lambda a: np.linalg.lstsq(a, a[:, :2] + 1)[1],
         x=TALL, complex=True)  # fmt: skip
 ROTATION = np.array([[1.0, -2.0, 0.3], [2.0, 1.5, 0.1], [0.2, 0.4, 4.0]])  # real, with complex eigenvalues

@@ -17,7 +17,7 @@ from dualgrad.core.words import WORDS
 
 from ..array import wrap
 from ..number import Number, apply, plain
-from ..undefined import undefined
+from ..undefined import through, undefined
 from .complex import squared
 from .making import chosen, operand
 from .table import DISCRETE, F, mapped, means, only_buffers, unsupported, unwrapped
@@ -58,14 +58,6 @@ def mT(a: Any) -> Any:
 
 def adjoint(a: Any) -> Any:
     return np.conjugate(mT(a)) if a.dtype.kind == "c" else mT(a)
-
-
-def is_real(a: Any, what: str) -> Any:
-    """The matrix, which is not complex."""
-    a = operand(a)
-    if a.dtype.kind == "c":
-        raise unsupported(f"{what} of complex matrices", "use real matrices: [[A, -B], [B, A]] stands for A + iB")
-    return a
 
 
 def symmetrized(a: Any, lower: bool = True) -> Any:
@@ -180,9 +172,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 @of_matrices(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """The derivative along matrices of the same rank: across a change of rank the pseudo-inverse jumps."""
-    if hermitian:
-        raise unsupported("np.linalg.pinv with hermitian=True", "leave it out: the result is the same")
-    a, options = operand(a), {} if rtol is None else {"rtol": rtol}
+    a, options = symmetrized(operand(a)) if hermitian and np.size(a) else operand(a), {} if rtol is None else {"rtol": rtol}
     return word("pinv_of", a, np.linalg.pinv(plain(a), *(() if rcond is None else (rcond,)), **options))
 
 
@@ -363,18 +353,27 @@ def _defect() -> GaugeError:
 
 @of_matrices(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    if hermitian:
-        raise unsupported("np.linalg.svd with hermitian=True", "leave it out: the singular values are the same")
     a = operand(a)
-    if compute_uv:
-        a = is_real(a, "np.linalg.svd with vectors")
+    if hermitian:
+        return _svd_of_hermitian(a, compute_uv)
     found = np.linalg.svd(plain(a), full_matrices)
     m, n = a.shape[-2:]
     if m < n:
         values, long, short = _tall_svd(adjoint(a), adjoint(found.Vh), found.S, found.U, compute_uv)
-        return type(found)(short, values, mT(long)) if compute_uv else values
+        return type(found)(short, values, through(adjoint, long)) if compute_uv else values
     values, long, short = _tall_svd(a, found.U, found.S, adjoint(found.Vh), compute_uv)
-    return type(found)(long, values, mT(short)) if compute_uv else values
+    return type(found)(long, values, through(adjoint, short)) if compute_uv else values
+
+
+def _svd_of_hermitian(a: Any, vectors: bool) -> Any:
+    """From the eigenvalues, by their size; the signs go to the right factor."""
+    if not vectors:
+        return np.sort(np.abs(eigvalsh(a)), axis=-1)[..., ::-1]
+    w, v = eigh(a)
+    order = np.argsort(np.abs(plain(w)), axis=-1)[..., ::-1]
+    w, v = np.take_along_axis(w, order, axis=-1), np.take_along_axis(v, order[..., None, :], axis=-1)
+    found = np.linalg.svd(np.eye(1))
+    return type(found)(v, np.abs(w), adjoint(v * np.sign(plain(w))[..., None, :]))
 
 
 def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, Any]:
@@ -384,17 +383,34 @@ def _tall_svd(a: Any, u: Any, s: Any, v: Any, vectors: bool) -> tuple[Any, Any, 
     values = of_finite(np.real(word("svd_values", a, *parts)), a)
     if not vectors:
         return alone(values, singular=True), None, None
+    if a.dtype.kind == "c":
+        return _complex_pairs(a, u, s, v, values)
     short = word("svd_short", a, *parts)
     if m == n:
         return values, word("svd_short", mT(a), v, s, u), short
-    if u.shape[-1] == n:
-        return values, word("svd_long", a, *parts), short
-    error = GaugeError(
+    return values, word("svd_long", a, *parts) if u.shape[-1] == n else undefined(u, _complement()), short
+
+
+def _complex_pairs(a: Any, u: Any, s: Any, v: Any, values: Any) -> tuple[Any, Any, Any]:
+    """Both vectors of a pair have one phase; at the value zero each has its own."""
+    parts = u[..., : s.shape[-1]], s.astype(a.dtype), v
+    if np.any(s <= negligible(s)):
+        error = GaugeError(
+            "np.linalg.svd of a complex matrix with the singular value zero: its vectors have no derivative",
+            why="there the phases of the left and of the right vector are free, each for itself (their gauge)",
+            hint="use the values alone (np.linalg.svdvals), np.linalg.pinv, or np.linalg.eigh of a.conj().T @ a",
+        )
+        return values, undefined(u, error), undefined(v, error)
+    long = word("svd_long_phased", a, *parts) if u.shape[-1] == s.shape[-1] else undefined(u, _complement())
+    return values, long, word("svd_short_phased", a, *parts)
+
+
+def _complement() -> GaugeError:
+    return GaugeError(
         "np.linalg.svd with full_matrices=True: the larger factor of a matrix that is not square has no derivative",
         why="its last vectors are any orthonormal basis of a complement (their gauge)",
         hint="use full_matrices=False",
     )
-    return values, undefined(u, error), short
 
 
 @of_matrices(np.linalg.svdvals)
