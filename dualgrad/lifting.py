@@ -150,7 +150,7 @@ def _new_cell(cell: types.CellType) -> types.CellType:
     """The user's own cell, unless it holds a module or function that may mean something else here."""
     value = _content(cell)
     kind = type(value)
-    liftable = kind in _REPLACEABLE or kind in (types.FunctionType, types.ModuleType, np.vectorize)
+    liftable = kind in _REPLACEABLE or kind in _HOLDING
     liftable = liftable or _is_distribution(kind) or is_kernel(value) or ABCMeta in (kind, type(kind))
     return types.CellType() if liftable else cell
 
@@ -161,6 +161,10 @@ def _is_foreign(f: types.FunctionType) -> bool:
     if name.partition(".")[0] not in _FOREIGN or name.startswith(_POLYNOMIALS):
         return False
     return vars(sys.modules.get(name, types)) is f.__globals__
+
+
+# Types of what holds code or names.
+_HOLDING = (types.FunctionType, types.MethodType, types.ModuleType, functools.partial, np.vectorize)
 
 
 class LiveGlobals(dict):
@@ -218,6 +222,8 @@ def lifted(value: Any) -> Any:
             file = getattr(value, "__file__", None) or ""
             found = found or value.__name__ not in sys.builtin_module_names and not file.startswith(_LIBRARIES)
         return _LiftedNames(value) if found else NAMESPACES.get(value, value)
+    if kind is types.MethodType or kind is functools.partial:
+        return lift(value)
     if kind is np.vectorize:
         return _Vectorize(value)
     if _is_distribution(kind):

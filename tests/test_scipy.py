@@ -70,8 +70,32 @@ def test_options_that_change_the_result_are_refused_and_those_of_the_computation
     dg.grad(lambda a: dg.scipy.linalg.det(a, check_finite=False, overwrite_a=True))(A)
     with pytest.raises(dg.UnsupportedError, match="subset_by_index"):
         dg.grad(lambda a: np.sum(dg.scipy.linalg.eigh(a, subset_by_index=[0, 1])[0]))(A)
-    with pytest.raises(dg.UnsupportedError, match="not real"):
-        dg.grad(lambda a: np.sum(dg.scipy.linalg.sqrtm(a)))(-np.eye(2))
+
+
+def test_roots_of_real_matrices_with_negative_eigenvalues_are_complex():
+    a, t = np.array([[1.0, 2.0], [3.0, -0.5]]), np.array([[0.3, -0.2], [0.1, 0.5]])
+    sqrtm, h = dg.scipy.linalg.sqrtm, 1e-6
+    value, slope = dg.jvp(sqrtm, (a,), (t,))
+    close(value, scipy.linalg.sqrtm(a))
+    np.testing.assert_allclose(slope, (sqrtm(a + h * t) - sqrtm(a - h * t)) / (2 * h), atol=1e-8)
+    close(np.sum(dg.grad(lambda a: np.sum(sqrtm(a).imag))(a) * t), np.sum(slope.imag))
+
+
+def test_banded_systems():
+    ab, b = RNG.normal(size=(4, 5)), RNG.normal(size=5)
+    ab[2] += 5
+
+    def f(ab, b):
+        return scipy.linalg.solve_banded((1, 2), ab, b)
+
+    value, slope = dg.jvp(f, (ab, b), (0.1 * ab, b[::-1]))
+    close(value, f(ab, b))
+    h = 1e-6
+    there, back = f(ab + h * 0.1 * ab, b + h * b[::-1]), f(ab - h * 0.1 * ab, b - h * b[::-1])
+    np.testing.assert_allclose(slope, (there - back) / (2 * h), atol=1e-8)
+    p = dg.vjp(f, ab, b)[1](np.ones(5))
+    close(np.sum(p[0] * 0.1 * ab) + p[1] @ b[::-1], np.sum(slope))
+    assert np.all(p[0][0, :2] == 0)  # entries that are outside of the matrix
 
 
 def test_generalized_vectors_of_equal_values_have_a_gauge():

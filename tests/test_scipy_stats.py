@@ -161,3 +161,29 @@ def test_functions_of_special_by_their_names():
         special.digamma(3.0) + special.digamma(2.5)
     )
     assert dg.scipy.special.erf is special.erf
+
+
+def test_normal_distributions_on_a_plane_and_their_entropy():
+    mvn = stats.multivariate_normal
+    basis = np.array([[1.0, 0.3], [0.2, 1.5], [0.7, -0.4]])
+    mean, point = np.array([0.1, -0.2, 0.3]), np.array([0.6, -0.9])
+
+    def on_the_plane(b):
+        return mvn.logpdf(mean + b @ point, mean, b @ b.T, allow_singular=True)
+
+    def entropy(b):
+        return mvn.entropy(mean, b @ b.T + np.eye(3))
+
+    t, h = np.array([[0.2, -0.1], [0.3, 0.4], [-0.5, 0.6]]), 1e-5
+    for f in (on_the_plane, entropy):
+        value, slope = dg.jvp(f, (basis,), (t,))
+        np.testing.assert_allclose(value, f(basis), rtol=1e-9)
+        np.testing.assert_allclose(slope, (f(basis + h * t) - f(basis - h * t)) / (2 * h), rtol=1e-6)
+        np.testing.assert_allclose(np.sum(dg.grad(f)(basis) * t), slope, rtol=1e-9)
+    off = dg.jvp(lambda m: mvn.logpdf(2 * m, mean, basis @ basis.T, allow_singular=True), (mean,), (mean,))
+    assert off == (-np.inf, 0)
+
+
+def test_a_method_of_a_distribution_under_another_name():
+    density = stats.norm.logpdf
+    assert dg.grad(lambda x: density(x, 0.5))(1.5) == -1.0

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from dualgrad.core.errors import UnsupportedError
 from dualgrad.numbers.functions.linalg import adjoint, word
 from dualgrad.numbers.functions.making import operand
 from dualgrad.numbers.number import plain
@@ -81,12 +80,7 @@ def sqrtm(A: Any) -> Any:
 
     Returns
     -------
-    (n, n) array
-
-    Raises
-    ------
-    UnsupportedError
-        If a real matrix has a root that is not real.
+    (n, n) array, complex if an eigenvalue is negative
 
     Examples
     --------
@@ -99,12 +93,8 @@ def sqrtm(A: Any) -> Any:
 
     a = operand(A)
     root = theirs(plain(a))
-    if np.iscomplexobj(root) and a.dtype.kind != "c":
-        raise UnsupportedError(
-            "scipy.linalg.sqrtm of a real matrix whose root is not real has no derivative rule",
-            why="it has eigenvalues on the negative real axis, where the principal root jumps",
-            hint="give a complex matrix",
-        )
+    if np.iscomplexobj(root) and a.dtype.kind != "c":  # eigenvalues that are negative stay so along real matrices
+        a = a.astype(root.dtype)
     return word("sqrtm", a, np.asarray(root, a.dtype))
 
 

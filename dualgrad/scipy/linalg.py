@@ -30,7 +30,8 @@ from .means import stands_for
 
 __all__ = [
     "block_diag", "cho_factor", "cho_solve", "cholesky", "circulant", "det", "eigh", "eigvalsh", "expm", "hankel",
-    "inv", "khatri_rao", "logm", "lu", "lu_factor", "lu_solve", "norm", "pinv", "solve", "solve_continuous_lyapunov",
+    "inv", "khatri_rao", "logm", "lu", "lu_factor", "lu_solve", "norm", "pinv", "solve", "solve_banded",
+    "solve_continuous_lyapunov",
     "solve_sylvester", "solve_triangular", "sqrtm", "svdvals", "toeplitz",
 ]  # fmt: skip
 
@@ -173,6 +174,35 @@ def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     array([0.6, 0.8])
     """
     return np.linalg.norm(operand(a), ord, axis, keepdims)
+
+
+@_meaning
+def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any) -> Any:
+    """Solve with a matrix given by its bands, which is made a full one.
+
+    Parameters
+    ----------
+    l_and_u : (int, int)
+        How many bands lie below and above the diagonal.
+    ab : (l + u + 1, n) array_like
+        Bands in rows: ``ab[u + i - j, j]`` is the entry i, j.
+    b : (n,) or (n, k) array_like
+
+    Examples
+    --------
+    >>> import numpy as np, dualgrad as dg
+    >>> ab = np.array([[0.0, 1.0], [2.0, 4.0]])
+    >>> dg.grad(lambda b: dg.scipy.linalg.solve_banded((0, 1), ab, b)[0])(np.ones(2))
+    array([ 0.5  , -0.125])
+    """
+    below, above = l_and_u
+    ab = operand(ab)
+    n = np.shape(ab)[-1]
+    whole = np.zeros((n, n), ab.dtype)
+    for k in range(-below, above + 1):
+        band = ab[above - k, max(k, 0) : n + min(k, 0)]
+        whole = whole + np.diag(band, k) if np.size(band) else whole
+    return np.linalg.solve(whole, operand(b))
 
 
 # Factorizations

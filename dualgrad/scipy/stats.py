@@ -215,27 +215,57 @@ bernoulli = Distribution(
 
 
 class Multivariate(Distribution):
-    """A distribution of vectors, by its ``logpdf``."""
+    """A distribution of vectors, by its ``logpdf`` and perhaps its ``entropy``."""
 
-    def __init__(self, name: str, logpdf: Callable[..., Any]):
-        super().__init__(name, logpdf=logpdf)
+    def __init__(self, name: str, **functions: Any):
+        super().__init__(name, **functions)
 
     def evaluate(self, method: str, *args: Any, **options: Any) -> Any:
+        if method == "entropy" and "entropy" in self.functions:
+            return self.functions["entropy"](*args, **options)
         if method not in ("logpdf", "pdf"):
             raise UnsupportedError(f"scipy.stats.{self.name}.{method} has no derivative rule")
         found = self.functions["logpdf"](*args, **options)
         return np.exp(found) if method == "pdf" else found
 
 
-def _normal(x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
-    x, mean, cov = operand(x), operand(mean), operand(cov)
-    n = np.shape(mean)[-1] if np.ndim(mean) else np.shape(cov)[-1] if np.ndim(cov) else 1
-    cov = cov * np.eye(n) if np.ndim(cov) == 0 else np.diag(cov) if np.ndim(cov) == 1 else cov
+def _normal(x: Any, mean: Any = 0.0, cov: Any = 1.0, allow_singular: bool = False) -> Any:
+    x, mean = operand(x), operand(mean)
+    cov, n = _covariance(mean, cov)
     away = np.reshape(x - mean, (-1, n))
-    squares = np.sum(away * np.transpose(np.linalg.solve(cov, np.transpose(away))), axis=-1)
-    found = -0.5 * (squares + n * LOG_2PI + np.linalg.slogdet(cov)[1])
-    shape = np.shape(x)[:-1] if n > 1 or np.ndim(x) > 1 else np.shape(x)
-    return np.reshape(found, shape if np.ndim(x) else ())
+    if allow_singular:  # on the plane that the eigenvectors of positive eigenvalues span
+        size, n = _pseudo_determinant(cov)
+        turned = np.linalg.pinv(cov, hermitian=True) @ np.transpose(away)
+    else:
+        turned, size = np.linalg.solve(cov, np.transpose(away)), np.linalg.slogdet(cov)[1]
+    found = -0.5 * (np.sum(away * np.transpose(turned), axis=-1) + n * LOG_2PI + size)
+    shape = np.shape(x)[:-1] if np.shape(cov)[-1] > 1 or np.ndim(x) > 1 else np.shape(x)
+    found = np.reshape(found, shape if np.ndim(x) else ())
+    if allow_singular:
+        theirs = import_module("scipy.stats").multivariate_normal.logpdf
+        value = theirs(plain(x), plain(mean), plain(cov), allow_singular=True)
+        found = chosen(np.isfinite(value), found, value)
+    return found
+
+
+def _covariance(mean: Any, cov: Any) -> tuple[Any, int]:
+    """The matrix that a variance, or one for each component, stands for; and its size."""
+    cov = operand(cov)
+    n = np.shape(mean)[-1] if np.ndim(mean) else np.shape(cov)[-1] if np.ndim(cov) else 1
+    return cov * np.eye(n) if np.ndim(cov) == 0 else np.diag(cov) if np.ndim(cov) == 1 else cov, n
+
+
+def _pseudo_determinant(cov: Any) -> tuple[Any, int]:
+    """The logarithm of the product of the positive eigenvalues, and how many they are."""
+    w = np.linalg.eigvalsh(cov)
+    value = plain(w)
+    keep = value > 1e6 * np.finfo(value.dtype).eps * np.max(np.abs(value))
+    return np.sum(np.log(w[keep])), int(np.count_nonzero(keep))
+
+
+def _normal_entropy(mean: Any = None, cov: Any = 1.0) -> Any:
+    cov, n = _covariance(0.0 if mean is None else mean, cov)
+    return 0.5 * (n * (LOG_2PI + 1) + np.linalg.slogdet(cov)[1])
 
 
 def _dirichlet(x: Any, alpha: Any) -> Any:
@@ -245,5 +275,5 @@ def _dirichlet(x: Any, alpha: Any) -> Any:
     return np.sum(sp.xlogy(columns - 1, x), axis=0) + whole
 
 
-multivariate_normal = Multivariate("multivariate_normal", _normal)
-dirichlet = Multivariate("dirichlet", _dirichlet)
+multivariate_normal = Multivariate("multivariate_normal", logpdf=_normal, entropy=_normal_entropy)
+dirichlet = Multivariate("dirichlet", logpdf=_dirichlet)

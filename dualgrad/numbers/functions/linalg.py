@@ -172,7 +172,8 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 @of_matrices(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """The derivative along matrices of the same rank: across a change of rank the pseudo-inverse jumps."""
-    a, options = symmetrized(operand(a)) if hermitian and np.size(a) else operand(a), {} if rtol is None else {"rtol": rtol}
+    a, options = operand(a), {} if rtol is None else {"rtol": rtol}
+    a = symmetrized(a) if hermitian and np.size(a) else a
     return word("pinv_of", a, np.linalg.pinv(plain(a), *(() if rcond is None else (rcond,)), **options))
 
 
