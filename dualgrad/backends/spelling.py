@@ -1,23 +1,22 @@
-"""Which functions of numbers a kernel takes from `vector_math` in place of NumPy's.
+"""What a compiled kernel spells in another way than the words say: functions of numbers, and new memory.
 
-A loop that LLVM can vectorise gains four to eight times; a single call gains little or loses.  So a function is
-respelled if one of its calls stands in an innermost counted loop and hangs on nothing that the turns hand on; then all
-its calls in the kernel are, so that the same argument gives the same bits wherever it stands.
+A function of numbers may be taken from `vector_math` in place of NumPy.  A loop that LLVM can vectorise gains four to
+eight times; a single call gains little or loses.  So a function is respelled if one of its calls stands in an innermost
+counted loop and hangs on nothing that the turns hand on; then all its calls in the kernel are, so that one argument
+has one value wherever it stands.  New arrays are marked as such (`memory`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from dualgrad.core.program import FLOAT, Atom, Block, For, If, Let, Program, Statement, Store, Var, While
 from dualgrad.core.walk import blocks_of, walk
-from dualgrad.core.words import Word
 
 from .polynomials import FORMULAS
 
-MODULE = "vector_math"
 CALL = re.compile(rf"\bnp\.({'|'.join(FORMULAS)})\(")
 
 
@@ -33,13 +32,19 @@ def available() -> bool:
     return bool(vector_math.widths())
 
 
-def respelled(program: Program) -> Mapping[Word, str]:
-    """The texts of words where they are applied to numbers of type float64."""
-    if not wanted() or not available():
-        return {}
-    chosen = {name for s in walk(program.body) if isinstance(s, For) for name in in_each_turn(s)}
-    words = {s.word for s in walk(program.body) if isinstance(s, Let) and chosen.intersection(functions(s))}
-    return {w: CALL.sub(lambda m: f"{MODULE}.{m[1]}(" if m[1] in chosen else m[0], str(w.text)) for w in words}
+def spelling(program: Program, math: bool = True) -> Callable[[Let, str], str]:
+    """How the words of a compiled program are spelled: with vector math or without it, and new memory as such."""
+    loops = [s for s in walk(program.body) if isinstance(s, For)] if math and wanted() and available() else []
+    chosen = {name for loop in loops for name in in_each_turn(loop)}
+
+    def spell(let: Let, text: str) -> str:
+        if let.word.name in ("full", "copy") and let.target.type.rank > 0:
+            return f"fresh_array({text})"
+        if chosen and chosen.intersection(functions(let)):
+            return CALL.sub(lambda call: f"vector_math.{call[1]}(" if call[1] in chosen else call[0], text)
+        return text
+
+    return spell
 
 
 def functions(let: Let) -> set[str]:

@@ -10,18 +10,17 @@ import keyword
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from .program import FLOAT, Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While
+from .program import Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While
 from .walk import atoms_read, walk
-from .words import Word
 
 _LONGEST_FOLD = 100
 # Names that the words' texts use, and the text around them.
 RESERVED = frozenset(
-    """np math special user vector_math careful dot dot_nt dot_tn StructureError OverlapError
+    """np math special user vector_math fresh_array careful dot dot_nt dot_tn StructureError OverlapError
     range len abs float int bool complex""".split()  # noqa: SIM905
 )
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
@@ -45,17 +44,17 @@ def to_source(
     header: str | None = None,
     returns: str | None = None,
     taken: Iterable[str] = (),
-    respelled: Mapping[Word, str] | None = None,
+    spell: Callable[[Let, str], str] | None = None,
 ) -> str:
     """Python source of the program as one function.
 
     ``header`` replaces the ``def`` line's text after the name and may unpack arguments on
     further lines; ``{name}`` fields in it and in ``returns`` are not interpreted.  No variable
-    gets a name that is ``taken``.  Words that are ``respelled`` have another text where all
-    arguments are numbers of type float64.
+    gets a name that is ``taken``.  ``spell(let, text)`` may change the text of a word, or the
+    source where that is made by a function.
     """
     printer = Printer(program, fold=True)
-    printer.respelled = respelled or {}
+    printer.spell = spell or printer.spell
     printer.taken.update(taken)
     return printer.definition(header=header, returns=returns)
 
@@ -70,7 +69,7 @@ class Printer:
         self.texts: dict[Var, Text] = {}
         self.lines: list[str] = []
         self.depth = 1
-        self.respelled: Mapping[Word, str] = {}
+        self.spell: Callable[[Let, str], str] = lambda let, text: text
         self.uses = Counter(a for s in walk(program.body) for a in atoms_read(s)) if fold else Counter()
         self.uses.update(program.results if fold else ())
 
@@ -118,20 +117,17 @@ class Printer:
             types = [a.type for a in let.args]
             found = word.text([bracket(a, 2) for a in args], let.params, types)
             source, level = found if isinstance(found, tuple) else (found, word.precedence)
-            return Text(source, level, reads)
-        template = word.text
-        if template == "{0}":
+            return Text(self.spell(let, source), level, reads)
+        if word.text == "{0}":
             return args[0]
-        if word in self.respelled and all(a.type == FLOAT for a in let.args):
-            template = self.respelled[word]
         # An operator brackets looser operands; all but its first also those that bind alike.
         level, alike = word.precedence, word.precedence in (COMPARISON, POWER)
-        first = [template.startswith(f"{{{k}}}") for k in range(len(args))]
+        first = [word.text.startswith(f"{{{k}}}") for k in range(len(args))]
         if level < 100:
             parts = [bracket(a, level + (alike or not leads)) for a, leads in zip(args, first, strict=True)]
         else:  # a call, an index or a method: only what stands before it needs brackets
             parts = [bracket(a, 100) if leads else a.source for a, leads in zip(args, first, strict=True)]
-        return Text(template.format(*parts, **let.params), level, reads)
+        return Text(self.spell(let, word.text).format(*parts, **let.params), level, reads)
 
     # Statements
 
