@@ -2,9 +2,10 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, numbers, checkpoints, words, large, memory, matrices, series;
-these by default.  The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode,
-gradbench-rosenbrock, or all of them by the name gradbench; each runs in a process of its own, on one thread.
+Names: eager, lstm, while, kernel, order40, import, size, numbers, functions, checkpoints, words, large,
+memory, matrices, series; these by default.  The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm,
+gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name gradbench; each runs in a process of its
+own, on one thread.
 Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
 """
@@ -185,6 +186,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "size": size,
     "numbers": nopython_numbers,
     "checkpoints": checkpoints,
+    "functions": partial(processes.rows_on_one_thread, "vector_gates", "functions"),
     **ARRAY_GATES,
 }
 LONG: dict[str, Callable[[], Rows]] = {

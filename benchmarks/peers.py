@@ -112,6 +112,12 @@ def jax_rosenbrock(x: Array) -> dict[str, Call]:
     return {"JAX": (lambda x: np.asarray(gradient(x)), x)}
 
 
+def jax_ufunc(name: str, x: Array) -> dict[str, Call]:
+    """Jitted JAX: a function of numbers on an array."""
+    jax = _jax()
+    return {"JAX": (_waiting(jax.jit(getattr(jax.numpy, name))), jax.numpy.asarray(x))}
+
+
 def _jax() -> Any:
     """JAX in double precision."""
     import jax

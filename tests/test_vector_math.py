@@ -278,3 +278,58 @@ def test_machine_code_from_disk_needs_nothing_else(monkeypatch, tmp_path):
     loaded = dispatcher.load(place)
     assert "vector_math.exp" in place.source.read_text()
     np.testing.assert_array_equal(loaded.entry_point(X, 0.5), built.entry_point(X, 0.5))
+
+
+# ---- new memory
+
+
+@njit
+def mixed(a, b, c):
+    n = len(a)
+    p, q, r, s, u, v = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    for i in range(n):
+        p[i] = np.tanh(a[i] * b[i])
+        q[i] = np.tanh(p[i] * c[i]) * a[i]
+        r[i] = p[i] * q[i]
+        s[i] = np.tanh(-r[i]) * q[i]
+        u[i] = np.tanh(s[i] * r[i]) * b[i]
+        v[i] = u[i] * s[i] * p[i]
+    return np.sum(v)
+
+
+def test_sweeps_over_a_dozen_arrays_are_vectorised(monkeypatch, tmp_path):
+    monkeypatch.setenv("DUALGRAD_CACHE_DIR", str(tmp_path))
+    gradient, args = dg.grad(mixed, argnums=(0, 1, 2)), (X, X[::-1].copy(), X + 1)
+    assert "= fresh_array(np.zeros(" in dg.source(gradient, *args)
+    types = tuple(gradient.typeof_pyval(a) for a in args)
+    code = dispatcher.obtain(gradient.recipe, types)
+    width = vector_math.widths()[0]
+    text = code.library.get_llvm_str()
+    own = [f for f in text.split("\ndefine ")[1:] if "@dualgrad_tanh" not in f.partition("{")[0]]
+    assert any(f"<{width} x double> @dualgrad_tanh_{width}(" in f for f in own)
+
+
+def test_a_new_array_is_its_own_and_lives_as_long_as_it_is_used():
+    from dualgrad.backends.memory import fresh_array
+
+    @njit
+    def made(n):
+        total, last = 0.0, np.zeros(n)
+        for k in range(n):
+            a = fresh_array(np.full(n, float(k)))
+            view = a[1:]
+            view[0] += last[0]
+            total += np.sum(a)
+            last = a
+        return last, total
+
+    last, total = made(50)
+    a, expected = np.zeros(50), 0.0
+    for k in range(50):
+        before, a = a, np.full(50, float(k))
+        a[1] += before[0]
+        expected += a.sum()
+    np.testing.assert_array_equal(last, a)
+    assert total == expected
+    last[:] = 7.0
+    assert made(50)[0][0] == 49.0

@@ -21,7 +21,7 @@ CALL = re.compile(rf"\bnp\.({'|'.join(FORMULAS)})\(")
 
 
 def wanted() -> bool:
-    """``DUALGRAD_VECTOR_MATH=0`` switches all of this off."""
+    """``DUALGRAD_VECTOR_MATH=0`` switches vector math off."""
     return os.environ.get("DUALGRAD_VECTOR_MATH", "1") != "0"
 
 
