@@ -38,7 +38,7 @@ def spelling(program: Program, math: bool = True) -> Callable[[Let, str], str]:
     chosen = {name for loop in loops for name in in_each_turn(loop)}
 
     def spell(let: Let, text: str) -> str:
-        if let.word.name in ("full", "copy") and let.target.type.rank > 0:
+        if (let.word.makes or let.word.name in ("full", "copy")) and let.target.type.rank > 0:
             return f"fresh_array({text})"
         if chosen and chosen.intersection(functions(let)):
             return CALL.sub(lambda call: f"vector_math.{call[1]}(" if call[1] in chosen else call[0], text)
