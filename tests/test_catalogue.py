@@ -179,3 +179,9 @@ def test_whatever_autograd_differentiates_is_differentiable():
         if callable(f) and f in primitives and f"scipy.special.{name}" not in have:
             lacking.append(f"scipy.special.{name}")
     assert not lacking
+
+
+def test_a_function_has_one_meaning():
+    for enter in (table.means(np.trace), table.means(np.cross, method="trace")):
+        with pytest.raises(ValueError, match="has a meaning already"):
+            enter(lambda a: a)

@@ -72,13 +72,15 @@ def test_options_that_change_the_result_are_refused_and_those_of_the_computation
         dg.grad(lambda a: np.sum(dg.scipy.linalg.eigh(a, subset_by_index=[0, 1])[0]))(A)
 
 
-def test_roots_of_real_matrices_with_negative_eigenvalues_are_complex():
+def test_roots_and_logarithms_of_real_matrices_with_negative_eigenvalues_are_complex():
     a, t = np.array([[1.0, 2.0], [3.0, -0.5]]), np.array([[0.3, -0.2], [0.1, 0.5]])
-    sqrtm, h = dg.scipy.linalg.sqrtm, 1e-6
-    value, slope = dg.jvp(sqrtm, (a,), (t,))
-    close(value, scipy.linalg.sqrtm(a))
-    np.testing.assert_allclose(slope, (sqrtm(a + h * t) - sqrtm(a - h * t)) / (2 * h), atol=1e-8)
-    close(np.sum(dg.grad(lambda a: np.sum(sqrtm(a).imag))(a) * t), np.sum(slope.imag))
+    h = 1e-6
+    for name in ("sqrtm", "logm"):
+        f, theirs = getattr(dg.scipy.linalg, name), getattr(scipy.linalg, name)
+        value, slope = dg.jvp(f, (a,), (t,))
+        close(value, theirs(a))
+        np.testing.assert_allclose(slope, (theirs(a + h * t) - theirs(a - h * t)) / (2 * h), atol=1e-8)
+        close(np.sum(dg.grad(lambda a, f=f: np.sum(f(a).imag))(a) * t), np.sum(slope.imag))
 
 
 def test_banded_systems():

@@ -76,7 +76,7 @@ def sqrtm(A: Any) -> Any:
     Parameters
     ----------
     A : (n, n) array_like
-        Without eigenvalues on the closed negative real axis.
+        Without the eigenvalue zero, and if it is complex without eigenvalues on the negative real axis.
 
     Returns
     -------
@@ -109,16 +109,11 @@ def logm(A: Any) -> Any:
     Parameters
     ----------
     A : (n, n) array_like
-        Without eigenvalues on the closed negative real axis.
+        Without the eigenvalue zero, and if it is complex without eigenvalues on the negative real axis.
 
     Returns
     -------
-    (n, n) array
-
-    Raises
-    ------
-    UnsupportedError
-        If a real matrix has a logarithm that is not real.
+    (n, n) array, complex if an eigenvalue is negative
 
     Examples
     --------

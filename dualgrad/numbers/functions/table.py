@@ -27,6 +27,21 @@ from .outside import REFUSED
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class Table(dict[Any, Any]):
+    """Meanings by what they are the meaning of; of each there is one, whichever file is read last."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if key in self:
+            raise ValueError(f"{key!r} has a meaning already")
+        super().__setitem__(key, value)
+
+    def __ior__(self, other: Any) -> Table:  # type: ignore[override, misc]
+        for key, value in other.items():
+            self[key] = value
+        return self
+
+
 UFUNCS = {w.ufunc: w for w in WORDS.values() if isinstance(w.ufunc, np.ufunc)}  # those that are one word
 # Elementary words of one argument that mean the same for complex numbers.
 ELEMENTARY = {
@@ -34,10 +49,10 @@ ELEMENTARY = {
     for u, w in UFUNCS.items()
     if w.kind == "elementary" and u.nin == 1 and u not in (np.absolute, np.arcsinh)
 }
-COMPOSED: dict[np.ufunc, Callable[..., Any]] = {}  # those that are said with words
-REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}  # what their `reduce` is
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-METHODS: dict[str, Any] = {}  # of ndarray
+COMPOSED = Table()  # those that are said with words
+REDUCTIONS = Table()  # what their `reduce` is
+FUNCTIONS = Table()
+METHODS = Table()  # of ndarray
 # Methods that are functions of the value alone.
 OF_VALUE = ("argmax", "argmin", "argsort", "argpartition", "all", "any", "nonzero", "round", "searchsorted")
 # Ufuncs and functions of the value alone.
@@ -64,7 +79,8 @@ def means(*functions: Any, method: bool | str = False) -> Callable[[F], F]:
 
     def enter(f: F) -> F:
         meaning = _writing_out(f) if "out" in parameters(f) else f
-        FUNCTIONS.update(dict.fromkeys(functions, meaning))
+        for function in dict.fromkeys(functions):  # some are one function under two names
+            FUNCTIONS[function] = meaning
         if method:
             METHODS[f.__name__ if method is True else method] = meaning
         return f
