@@ -201,7 +201,7 @@ class _Picture:
         name = forms.escape(self.program.name)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {whole:.0f} {height:.0f}" role="img" aria-label="{name}" '
+            f'viewBox="0 0 {whole:.0f} {height:.0f}" style="max-width:100%;height:auto" role="img" aria-label="{name}" '
             'font-family="ui-monospace,Menlo,Consolas,monospace" font-size="12" fill="currentColor">'
             f"<title>{name}</title>{''.join(parts)}</svg>"
         )
