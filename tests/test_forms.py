@@ -133,6 +133,8 @@ def test_latex_to_the_letter():
     )
     _, lin = dg.linearize(lambda x: 3.0 * x[1:], np.ones(3))
     assert r"t &= {\dot{x}_{1}}_{[\mathtt{1:}]} \\ t_{1} &= 3 \odot t" in lin._repr_latex_()
+    left, right = lin._repr_latex_().split(r"\qquad")
+    assert r"\dot{x}_{1}" in left and r"\bar{y}_{1}" in right and r"\bar" not in left
 
 
 def test_a_linear_map_shows_its_program_beside_its_transpose_with_shapes():
@@ -184,6 +186,12 @@ def test_a_picture_says_the_words_and_their_partners(tmp_path):
     alone = MAPS[1].draw(transpose=False)
     assert "x1_bar" not in alone.svg and boxes(alone.svg)[1] < boxes(picture.svg)[1]
     assert "x1_bar" in MAPS[1].T.draw().svg
+
+
+def test_a_large_program_is_abbreviated_in_a_notebook_and_whole_as_text():
+    _, lin = dg.linearize(lambda x: [x := np.sin(x) * x for _ in range(300)][-1], 0.5)
+    assert "more lines" in lin._repr_html_() and len(lin._repr_html_()) < 20_000
+    assert lin._repr_latex_() is None and str(lin).count("\n") > 300
 
 
 def test_a_program_with_loops_and_a_large_one_are_refused():

@@ -14,6 +14,7 @@ from dualgrad.backends.arrays import is_complex
 from dualgrad.core.containers import unflatten
 from dualgrad.core.errors import StructureError
 from dualgrad.core.forms import beside, block, brief, folded, pre, table
+from dualgrad.core.formulas import to_latex
 from dualgrad.core.printer import to_text
 from dualgrad.core.program import Program
 from dualgrad.numbers.masked import seeded
@@ -110,7 +111,7 @@ class _Matrix:
         return str(self.program)
 
     def _repr_latex_(self) -> str | None:
-        return self.program._repr_latex_()
+        return to_latex(self.program, self.T.program)
 
     def _repr_html_(self) -> str:
         """The program beside its transpose, and the constants that both name."""

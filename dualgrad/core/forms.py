@@ -217,8 +217,9 @@ def escape(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def pre(text: str) -> str:
-    """Text as it is, in one width."""
+def pre(text: str, limit: int = 80) -> str:
+    """Text as it is, in one width; of more lines than ``limit`` the first and last ones."""
+    text = "\n".join(folded(text.rstrip().split("\n"), limit, lambda n: f"    … {n} more lines"))
     style = f"{_MONO};margin:2px 0;padding:0;background:none;color:inherit;line-height:1.35;overflow-x:auto"
     return f'<pre style="{style}">{escape(text)}</pre>'
 

@@ -8,6 +8,8 @@ from .forms import latex
 from .printer import Printer
 from .program import Atom, Const, Let, Program
 
+LONGEST = 40  # statements
+
 # How words are written; {0}, {1} are the arguments.  The others are functions by name.
 WRITTEN = {
     "add": "{0} + {1}", "sub": "{0} - {1}", "mul": r"{0} \odot {1}", "div": r"{0} \oslash {1}", "neg": "-{0}",
@@ -17,9 +19,16 @@ WRITTEN = {
 }  # fmt: skip
 
 
-def to_latex(program: Program) -> str | None:
-    """The program between ``$$``; None where it has loops, branches or stores."""
-    if not all(isinstance(s, Let) for s in program.body):
+def to_latex(*programs: Program) -> str | None:
+    """Programs side by side between ``$$``; None where there are loops, branches or stores."""
+    parts = [*map(aligned, programs)]
+    found = [part for part in parts if part is not None]
+    return "$$" + r" \qquad ".join(found) + "$$" if len(found) == len(parts) else None
+
+
+def aligned(program: Program) -> str | None:
+    """The lines of a program; None where there are loops, branches or stores, or too many lines for a formula."""
+    if len(program.body) > LONGEST or not all(isinstance(s, Let) for s in program.body):
         return None
     printer = Printer(program, fold=False)
 
@@ -40,7 +49,7 @@ def to_latex(program: Program) -> str | None:
     params = ", ".join(name_latex(printer.name(v)) for v in program.params[len(program.params) - program.linear :])
     head = rf"\operatorname{{{_escaped(program.name)}}}({params}) &= ({results})"
     body = r" \\ ".join([*lines, head])
-    return rf"$$\begin{{aligned}} {body} \end{{aligned}}$$"
+    return rf"\begin{{aligned}}[t] {body} \end{{aligned}}"
 
 
 def name_latex(name: str) -> str:

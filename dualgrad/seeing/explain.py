@@ -7,6 +7,7 @@ memory that is written, the two sweeps stop at that moment of the recording and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class Explanation:
         file = self.rows[0].file if self.rows else ""
         for row in self.rows:
             place = (row.file, row.line, row.source, row.turns, row.depth)
-            line = str(row.line) if row.file == file else f"{row.file.rpartition('/')[2]}:{row.line}"
+            line = str(row.line) if row.file == file else f"{os.path.basename(row.file)}:{row.line}"
             outcome = "" if row.outcome is None or row.source.startswith("for ") else f" → {row.outcome}"
             source = row.source if len(row.source) <= 60 else row.source[:59] + "…"
             code = "│ " * row.depth + "  " * row.indent + source + outcome
