@@ -365,12 +365,23 @@ def _checked(monkeypatch):
 
 
 def check_every_step(setattr):
-    """Every program that a chain makes goes through the checker."""
-    plain = chain.read_chain
+    """Every program that a chain makes goes through the checker; the beginnings that chains share are made once."""
+    plain, made, bases = chain.read_chain, {}, []
 
-    def checked(*args):
-        f = plain(*args)
-        check(f.program)
+    def checked(base, steps, argtypes):
+        if bases != [base]:
+            bases[:] = [base]
+            made.clear()
+        reading = chain.READING.get(chain.Reading())
+        key = (steps, tuple(argtypes), reading.careful)
+        if key not in made:
+            before, reading.zeros = reading.zeros, False
+            f = plain(base, steps, argtypes)
+            check(f.program)
+            made[key] = f, reading.zeros
+            reading.zeros |= before
+        f, zeros = made[key]
+        reading.zeros |= zeros
         return f
 
     setattr(chain, "read_chain", checked)
@@ -385,7 +396,7 @@ def test_random_kernels_obey_the_laws(pytestconfig):
         if is_failure(result):
             pytest.fail(report(found, result), pytrace=False)
         reasons.update(result or ["all"])
-    assert reasons["all"] > 0.6 * count, reasons
+    assert reasons["all"] > 0.9 * count and reasons["refused"] < 0.06 * count, reasons
 
 
 @pytest.mark.kernel
@@ -444,7 +455,7 @@ def test_forward_and_reverse_mode_agree_in_value_and_in_nan(block, pytestconfig)
         for a, b in zip(leaves(columns), leaves(rows), strict=True):
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=str(found))
         compared += 1
-    assert compared > 0.6 * count  # others do not end at NaN, or are refused
+    assert compared > 0.8 * count  # others do not end at NaN, or are refused
 
 
 def main(first, count, shrink=True):
