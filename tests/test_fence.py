@@ -651,3 +651,78 @@ def test_lengths_that_differ_at_run_time_name_the_line():
 def test_a_singular_matrix_names_the_line():
     with pytest.raises(np.linalg.LinAlgError, match=r"through_a_helper: a matrix is singular.*y = np.linalg.inv\(x\)"):
         dg.grad(through_a_helper)(np.zeros((2, 2)))
+
+
+# Numbers that meet what was not made for them
+
+
+class Held:
+    """Functions that are not lifted."""
+
+    def __init__(self, f, arrange):
+        self.f, self.arrange = f, arrange
+
+    def __call__(self, x):
+        return self.f(self.arrange(x))
+
+
+@njit
+def product(t):
+    return t[0] * t[1]
+
+
+@njit
+def of_product(t):
+    return product(t) + 1.0
+
+
+@njit
+def through_object_mode(x):
+    with numba.objmode(y="float64"):
+        y = slope_of_product(x)
+    return y
+
+
+def slope_of_product(x):
+    return dg.grad(Held(product, Pair))(x)
+
+
+class Pair(tuple):
+    def __new__(cls, x):
+        return super().__new__(cls, (x, x))
+
+
+MODES = [dg.grad, lambda f: lambda x: dg.jvp(f, (x,), (1.0,)), lambda f: lambda x: dg.jet(f, (x,), ([1.0],))]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "arrange", [lambda x: (x, x), lambda x: (x, 2.0), lambda x: [x, x]], ids=["two", "one", "list"]
+)
+@pytest.mark.parametrize("f", [product, of_product], ids=["called", "inside"])
+def test_an_njit_function_that_meets_numbers_says_what_to_do(mode, arrange, f):
+    with pytest.raises(dg.UnsupportedError, match="an @njit function was called with a number") as caught:
+        mode(Held(f, arrange))(0.5)
+    assert "dg.kernel" in caught.value.hint and __file__ in caught.value.where
+
+
+@pytest.mark.kernel
+def test_a_number_that_meets_an_njit_function_in_object_mode_says_what_to_do():
+    with pytest.raises(dg.UnsupportedError, match="an @njit function was called with a number"):
+        through_object_mode(0.5)
+
+
+@numba.vectorize
+def entrywise(x):
+    return x * x
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("f", [entrywise, GUFUNC])
+def test_ufuncs_of_numba_say_what_to_do_with_numbers(f):
+    with pytest.raises(dg.UnsupportedError, match="has no derivative rule") as caught:
+        dg.jacfwd(lambda x: f(x))(np.ones(3))
+    assert "scipy" not in caught.value.what
+    if f is entrywise:
+        assert "dg.kernel" in caught.value.hint

@@ -12,6 +12,7 @@ written here.
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
@@ -151,6 +152,9 @@ def refusal(function: Any) -> UnsupportedError:
     """The error of a function without a meaning, with what `outside` says about it."""
     name = name_of(function)
     row = REFUSED.get(name)
+    if row is None and type(function).__module__.startswith("numba."):  # made by @vectorize or @guvectorize
+        hint = "call it in an @njit function that goes through dg.kernel, or write that function with a loop"
+        return unsupported(name, hint)
     return unsupported(name.replace("numpy.", "np.", 1), row.instead if row else "", row.why if row else "")
 
 
@@ -159,7 +163,8 @@ def name_of(function: Any) -> str:
     name = getattr(function, "__name__", str(function))
     home = getattr(function, "__module__", None)
     if isinstance(function, np.ufunc):
-        home = "numpy" if getattr(np, name, None) is function else "scipy.special"
+        known = getattr(sys.modules.get("scipy.special"), name, None)
+        home = "numpy" if getattr(np, name, None) is function else "scipy.special" if known is function else home
     return f"{home or 'numpy'}.{name}"
 
 
