@@ -653,6 +653,90 @@ def test_a_singular_matrix_names_the_line():
         dg.grad(through_a_helper)(np.zeros((2, 2)))
 
 
+# Forward mode of what has no program
+
+
+@njit
+def power_by_recursion(x, n):
+    if n == 0:
+        return x**0
+    return x * math.sin(power_by_recursion(x, n - 1))
+
+
+@njit
+def sum_over_a_tree(x, i):
+    if i >= len(x):
+        return x[0] * 0.0
+    return x[i] ** 2 + sum_over_a_tree(x, 2 * i + 1) * sum_over_a_tree(x, 2 * i + 2) * x[0] + x[i]
+
+
+@njit
+def with_lists(x):
+    values = [x]
+    for _ in range(3):
+        values.append(values[-1] * x)
+    return sum(values), len(values)
+
+
+@njit
+def with_exceptions(x):
+    try:
+        y = x * x
+        if x > 100:
+            raise ValueError
+    except Exception:
+        y = x
+    return y
+
+
+@njit
+def writing_recursion(x, i):
+    if i < len(x):
+        x[i] = x[i] * x[i - 1]
+        writing_recursion(x, i + 1)
+    return x[-1]
+
+
+TREE = np.array([0.3, 0.5, 0.7, 0.9])
+BY_NUMBERS = [
+    (power_by_recursion, (0.7, 3), (1.5, 0)),
+    (sum_over_a_tree, (TREE, 0), (TREE[::-1].copy(), 0)),
+    (with_lists, (0.7,), (2.0,)),
+    (with_exceptions, (0.7,), (1.0,)),
+]
+
+
+def first(value):
+    return value[0] if isinstance(value, tuple) else value
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("f", "args", "dots"), BY_NUMBERS, ids=lambda v: getattr(v, "__name__", ""))
+def test_forward_mode_goes_through_what_has_no_program(f, args, dots):
+    def moved(h):
+        return first(f(*(a + h * t if isinstance(t, (float, np.ndarray)) else a for a, t in zip(args, dots))))
+
+    out, dot = dg.jvp(f, args, dots)
+    assert first(out) == moved(0.0)
+    assert first(dot) == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, rel=1e-7)
+    held = dg.jvp(lambda x: first(f(x, *args[1:])) * 2.0, args[:1], dots[:1])[1]
+    assert held == pytest.approx(2 * first(dot), rel=1e-14)
+    with pytest.raises(KernelError):
+        dg.grad(f)(*args)
+
+
+@pytest.mark.kernel
+def test_derivatives_of_numbers_go_through_what_has_no_program():
+    assert dg.derivative(with_exceptions, 2)(0.7) == pytest.approx(2.0)
+    assert "by numbers" in dg.source(dg.derivative(with_exceptions), 0.7)
+
+
+@pytest.mark.kernel
+def test_what_has_no_program_and_writes_is_refused():
+    with pytest.raises(KernelError, match="writing_recursion calls itself"):
+        dg.jvp(writing_recursion, (TREE, 1), (TREE, 0))
+
+
 # Numbers that meet what was not made for them
 
 

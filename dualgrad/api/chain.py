@@ -11,7 +11,7 @@ from typing import Any
 
 from dualgrad.backends.modules import Generated
 from dualgrad.backends.spelling import spelling
-from dualgrad.core.errors import DualgradError, StructureError
+from dualgrad.core.errors import DualgradError, KernelError, StructureError
 from dualgrad.core.fence import refuse
 from dualgrad.core.printer import RESERVED, to_source
 from dualgrad.core.program import Let, Program, Type, Var
@@ -24,6 +24,7 @@ from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.ranges import unsigned
 
 from . import compiled, compiled_series
+from .by_numbers import by_numbers
 from .compiled import Check, Function, paths_of, placed, variables
 
 MULTIPLYING = frozenset(["grad", "value_and_grad", "jacobian", "pushforward", "pullback"])  # they have a careful form
@@ -142,9 +143,15 @@ def promoted_alone(primals: list[Any]) -> list[Any]:
 def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
     """The hook of `dualgrad.kernels`: numba types in, source out."""
     given = types_of(argtypes)
-    with lines_of(base), reading(careful=False) as met:
-        f = read_chain(base, chain, given)
-        refuse_uncompiled(f)
+    try:
+        with lines_of(base), reading(careful=False) as met:
+            f = read_chain(base, chain, given)
+            refuse_uncompiled(f)
+    except KernelError:
+        found = by_numbers(base, chain, argtypes)
+        if found is None:
+            raise
+        return found
     if chain[-1] == CAREFUL:
         chain = chain[:-1]
     f.zeros |= met.zeros

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualgrad.core.containers import flatten, unflatten
-from dualgrad.core.errors import ArgumentError
+from dualgrad.core.errors import ArgumentError, KernelError
 from dualgrad.kernels import CAREFUL, LIBM, Chain, Recipe, Transform, as_kernel, derive, hooks, is_plain
 from dualgrad.kernels import is_kernel as is_dispatcher
 from dualgrad.lifting import python_of
@@ -278,9 +278,15 @@ def writes_of(base: Any, types: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:
     """Paths of the arguments that a kernel writes."""
     from dualgrad.read import read_kernel
 
+    from .by_numbers import writes_nothing
     from .compiled import written_paths
 
-    return written_paths(read_kernel(base, list(types)))
+    try:
+        return written_paths(read_kernel(base, list(types)))
+    except KernelError:
+        if writes_nothing(base):  # forward mode may go through it all the same
+            return ()
+        raise
 
 
 def generate(base: Any, chain: Chain, argtypes: Any) -> Any:

@@ -102,7 +102,7 @@ REFUSED = _rows("""
     call arguments: options of a function that are not known | these arguments of {function} are not read in kernels | {reason} | write it in other words
     raise: an exception that is not Python's own, or is made from variables | {code} is raised | an exception of a kernel is one of Python's, with literal arguments | write raise ValueError("what is wrong")
     guvectorize: a function made by @guvectorize | {function} was made by @guvectorize | it loops over axes that a kernel does not see | call an @njit function that gets whole arrays
-    recursion: a function that calls itself | {function} calls itself | a program has no calls | write the recursion as a loop
+    recursion: a function that calls itself | {function} calls itself | a program has no calls | write the recursion as a loop; dg.jvp and dg.derivative go through it as it is
     some paths: a result on some paths only | some paths of {name} return a value and some return nothing | the result must have one structure | return a value on every path
     mixed: results of different structure | {name} returns different things on different paths | each place of the result has to be a number on all paths, or an array of one rank | return the same kinds of things on every path
     result: a result that is no number and no array | {code}: a result has to be made of numbers and whole arrays | - | return numbers and arrays

@@ -92,14 +92,23 @@ def page() -> str:
     out += [
         "## What is refused",
         "",
-        "An error shows the file, the line and its text, the reason and the way out. Forward mode follows numbers"
-        " through much of this: call the function with `dg.Dual` or `dg.Jet` in nopython code.",
+        "An error shows the file, the line and its text, the reason and the way out.",
+        "",
+        "Forward mode goes further: `jvp`, `pushforward` and `derivative` follow numbers through what has no program"
+        " (recursion, lists, dicts, exceptions, generators, nested functions), if it writes into no array. So does a"
+        " call with `dg.Dual` or `dg.Jet` in nopython code.",
         "",
         f"Syntax, because {PROGRAMS}:",
         "",
         *table(("construct", "instead"), {r.construct: (r.construct, code(r.do)) for r in syntax}.values()),
         "",
         *refused(REFUSED.values()),
+        "",
+        "## What is compiled, and when",
+        "",
+        "A derivative is compiled for the argument types that it meets, and kept on disk for other processes"
+        " (`DUALGRAD_CACHE_DIR`). The logger `dualgrad` says at level INFO what was compiled, how long it took and"
+        " where its source is: `logging.basicConfig(level=logging.INFO)`. `dg.source(dg.grad(f), x)` is that source.",
         "",
         "## What only reverse mode refuses",
         "",
