@@ -1,7 +1,7 @@
 """What generated text calls in place of NumPy's functions of numbers: ``vector_math.exp(x)`` and the like.
 
-Numba knows each as a function of a float64.  Its machine code comes from `polynomials` by way of `lanes`; it is made
-once in a process and linked into every kernel that calls it, so that a kernel on disk needs nothing but itself.
+Numba knows each as a function of a float64.  Its code comes from `polynomials` by way of `lanes`; it is made once
+in a process and linked into every kernel that calls it, so that a kernel on disk needs nothing but itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
@@ -33,12 +34,19 @@ def widths() -> tuple[int, ...]:
     return (2,) if triple.startswith(("aarch64", "arm64")) else ()
 
 
+class Part(JITCodeLibrary):
+    """A library that is only linked into others: it is optimised, but no machine code is made of it by itself."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
 @cache
 def library(name: str) -> Any:
-    """The machine code of a function, ready to be linked into kernels."""
+    """The code of a function, ready to be linked into kernels."""
     codegen = cpu_target.target_context.codegen()
     text = module_text(name, widths(), llvm.get_process_triple(), str(codegen.target_data))  # type: ignore[attr-defined]
-    made = codegen.create_library(f"dualgrad.{name}")
+    made = Part(codegen, f"dualgrad.{name}")
     made.add_llvm_module(llvm.parse_assembly(text))
     made.finalize()
     return made
