@@ -83,12 +83,13 @@ def is_lifting() -> bool:
 
 def lift(f: Callable[..., Any]) -> Callable[..., Any]:
     """The clone of ``f``, or ``f`` itself where there is nothing to lift."""
-    python = python_of(f)
+    function = type(f) is types.FunctionType
+    python = None if function else python_of(f)
     if python is not None:
         return _lift_function(python) if _ON.get() else python
     if not _ON.get():
         return f
-    if type(f) is types.FunctionType:
+    if function:
         return _of_scipy(f) if (f.__module__ or "").startswith("scipy.") else _lift_function(f)
     if isinstance(f, types.MethodType):
         if _is_distribution(type(f.__self__)):
@@ -170,18 +171,20 @@ _HOLDING = (types.FunctionType, types.MethodType, types.ModuleType, functools.pa
 class LiveGlobals(dict):
     """Globals of a clone: empty, every name is looked up in the original's at the moment it is used."""
 
-    __slots__ = ("called", "original")
+    __slots__ = ("called", "numpy", "original")
 
     def __init__(self, original: dict[str, Any], called: frozenset[str]):
         names = {name: BUILTINS[name] for name in called if name in BUILTINS}
         super().__init__(__builtins__={**vars(builtins), **names, "__import__": self.load})
-        self.original, self.called = original, called
+        self.original, self.called, self.numpy = original, called, _meaning(np, called)
 
     def __missing__(self, name: str) -> Any:
         value = self.original[name]
+        if value is np:
+            return self.numpy
         if name in self.called and value is getattr(np, name, None):
             return CASTS[name]
-        return _meaning(value, self.called)
+        return lifted(value)
 
     def load(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         """An import statement in the function's body."""
