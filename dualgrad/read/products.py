@@ -56,8 +56,9 @@ def worth_a_call(*lengths: Atom) -> bool:
     return not all(isinstance(n, Const) and n.value <= SMALL for n in lengths)
 
 
-def product(r: Any, node: ast.AST, a: Array, b: Array, dtype: str) -> Array:
+def product(r: Any, node: Any, a: Array, b: Array, dtype: str) -> Array:
     """A product of matrices as one word; a transposed factor is read where it lies."""
+    r.same_length(node, r.length(a, 1), r.length(b, 0))
     flipped = is_flipped(b), is_flipped(a)
     if all(flipped):
         a, flipped = r.fresh(a), (True, False)

@@ -97,7 +97,10 @@ def first_of(r: Any, v: Array) -> list[Atom]:
 
 
 def extreme(r: Any, node: ast.AST, v: Array, word: str) -> Atom:
-    """The largest or smallest entry; ties share its derivative equally, by a running mean of what is equal."""
+    """The largest or smallest entry: its place, and where there are ties the mean of what is equal.
+
+    The search is one of places, so that no derivative goes through it; equal entries share that of the result.
+    """
     v = r.settled(v)
     if not v.type.differentiable:
         start = r.entry(v, first_of(r, v))
@@ -105,29 +108,27 @@ def extreme(r: Any, node: ast.AST, v: Array, word: str) -> Atom:
         r.b.bind(found, start)
         r.loops(r.shape(v), lambda k: r.b.bind(found, larger(r, word, r.entry(v, k), found)))
         return found
-    best, ties = Var("best", Type(v.type.dtype)), Var("ties", INT)
-    r.b.bind(best, r.entry(v, first_of(r, v)))
-    r.b.bind(ties, ZERO)
+    place, ties, best = [Var("place", INT) for _ in v.axes], Var("ties", INT), Var("best", Type(v.type.dtype))
+    for target, first in zip((*place, ties), (*first_of(r, v), ZERO), strict=True):
+        r.b.bind(target, first)
 
-    def replace(x: Atom) -> None:
-        r.b.bind(best, x)
-        r.b.bind(ties, ONE)
+    def search(k: Sequence[Atom]) -> None:
+        x, found = r.entry(v, k), r.entry(v, place)
+        better = r.b.or_(r.b.emit(WORDS["gt" if word == "maximum" else "lt"], x, found), r.b.isnan(x))
+        more = r.b.add(ties, r.b.where(r.b.eq(x, found), ONE, ZERO))
+        for target, new in zip((*place, ties), (*k, ONE), strict=True):
+            r.b.bind(target, r.b.where(better, new, more if target is ties else target))
 
-    def share(x: Atom) -> None:
-        more = r.b.sub(x, best)
+    r.loops(r.shape(v), search)
+    first = r.entry(v, place)
+    r.b.bind(best, first)
 
-        def shared() -> None:
-            r.b.bind(ties, r.b.add(ties, ONE))
-            r.b.bind(best, r.b.add(best, r.b.div(more, r.cast(ties, v.type.dtype))))
+    def share(k: Sequence[Atom]) -> None:
+        more = r.b.sub(r.entry(v, k), first)
+        part = r.b.div(more, r.cast(ties, v.type.dtype))
+        choose(r, r.b.eq(more, 0.0), lambda: r.b.bind(best, r.b.add(best, part)), lambda: None)
 
-        choose(r, r.b.eq(more, 0.0), shared, lambda: None)
-
-    def step(k: Sequence[Atom]) -> None:
-        x = r.entry(v, k)
-        better = r.b.or_(r.b.emit(WORDS["gt" if word == "maximum" else "lt"], x, best), r.b.isnan(x))
-        choose(r, better, lambda: replace(x), lambda: share(x))
-
-    r.loops(r.shape(v), step)
+    choose(r, r.b.gt(ties, ONE), lambda: r.loops(r.shape(v), share), lambda: None)
     return best
 
 

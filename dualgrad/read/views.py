@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dualgrad.core.build import Builder, is_const
-from dualgrad.core.program import INT, Atom, Const, For, Statement, Var, const
+from dualgrad.core.program import INT, Atom, Const, For, If, Statement, Var, const
 from dualgrad.core.words import WORDS
 
 from .source import Source
@@ -85,6 +85,13 @@ class Views:
             a, b = b, a
         message = f"{self.source.name}: arrays of different lengths meet in {code} (an axis of 1 is broadcast if it is"
         return self.checked(a, self.b.eq(a, b), f"{message} written so: x[:, None], x[:, :1])")
+
+    def same_length(self, node: ast.expr, a: Atom, b: Atom) -> None:
+        """The program raises where two axes differ, whether or not their length is needed."""
+        if a != b:
+            fails, message = Builder(line=self.b.line), f"{self.source.name}: matrices of different lengths meet in"
+            fails.fail(error=f"StructureError({f'{message} {ast.unparse(node)}'!r}, '', '', {self.here()!r})")
+            self.b.block.append(If(self.b.ne(a, b), fails.block, [], [], self.b.line))
 
     def checked(self, a: Atom, ok: Atom, message: str, error: str = "StructureError") -> Atom:
         """``a``, an integer; the program raises if ``ok`` does not hold."""
