@@ -16,6 +16,7 @@ from random_kernels import EXAMPLE
 from random_kernels import load as random_kernels
 
 from dualgrad.api.chain import outside_things
+from dualgrad.backends import dots
 from dualgrad.core.check import check
 from dualgrad.core.errors import StructureError
 from dualgrad.core.printer import Printer
@@ -43,6 +44,7 @@ def source(program, fold=False):
 
 def compiled(program, fold=False):
     names = {"np": np, "math": math, "StructureError": StructureError, **outside_things(program)}
+    names |= {name: getattr(dots, name) for name in ("dot", "dot_nt", "dot_tn")}
     exec(source(program, fold), names)
     return names[program.name]
 
