@@ -85,7 +85,7 @@ class Printer:
         self.line("return " + ", ".join(values) if returns is None else returns.format(*values))
         inside = ", ".join(params)
         if typed and len(inside) + len(program.name) + 7 > width:
-            inside = "\n        " + "\n        ".join(textwrap.wrap(inside, width - 8)) + "\n"
+            inside = "\n    " + "\n    ".join(textwrap.wrap(inside, width - 4)) + "\n"
         head = f"def {program.name}" + (header or f"({inside}):")
         return "\n".join([head, *self.lines]).rstrip() + "\n"
 
