@@ -1,5 +1,6 @@
 """Vector math: right to the last digits for every argument, found by the vectoriser, used where it pays."""
 
+import math
 import pickle
 import re
 
@@ -169,6 +170,14 @@ def until(x):
 
 
 @njit
+def beside_an_opaque_call(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += np.exp(x[i]) * math.erf(x[i])
+    return s
+
+
+@njit
 def single(x):
     s = np.float32(0.0)
     for i in range(len(x)):
@@ -202,7 +211,14 @@ def test_a_function_is_respelled_everywhere_if_one_call_stands_in_a_vectorisable
 
 
 @pytest.mark.parametrize(
-    ("f", "args"), [(iterated, (0.3,)), (stored, (X,)), (until, (X,)), (single, (X.astype(np.float32),))]
+    ("f", "args"),
+    [
+        (iterated, (0.3,)),
+        (stored, (X,)),
+        (until, (X,)),
+        (single, (X.astype(np.float32),)),
+        (beside_an_opaque_call, (X + 2,)),
+    ],
 )
 def test_what_cannot_be_vectorised_and_other_types_keep_the_c_library(f, args):
     text = dg.source(dg.pushforward(f), args, args)

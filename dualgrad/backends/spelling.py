@@ -18,6 +18,8 @@ from dualgrad.core.walk import blocks_of, walk
 from .polynomials import FORMULAS
 
 CALL = re.compile(rf"\bnp\.({'|'.join(FORMULAS)})\(")
+# Calls that LLVM can neither look into nor repeat for each lane of a vector.
+OPAQUE = re.compile(r"\bnp\.(arcsinh|arccosh|arctanh|hypot|logaddexp2?)\(|\b(special|user|math)\.")
 
 
 def wanted() -> bool:
@@ -56,7 +58,7 @@ def functions(let: Let) -> set[str]:
 def in_each_turn(loop: For) -> Iterator[str]:
     """The functions that an innermost loop calls with arguments that no turn before decides."""
     inside = list(inner_first(loop.body))
-    if any(isinstance(s, (For, While)) or isinstance(s, Let) and s.word.name == "checked" for s in inside):
+    if any(isinstance(s, (For, While)) or isinstance(s, Let) and stops_vectors(s) for s in inside):
         return
     stored = {s.array: s.index for s in inside if isinstance(s, Store)}
     handed: set[Atom] = {c.inner for c in loop.carries}
@@ -70,6 +72,19 @@ def in_each_turn(loop: For) -> Iterator[str]:
                 yield from functions(s)
         elif isinstance(s, If):
             handed.update(j.out for j in s.joins if handed & {s.test, j.then, j.orelse})
+
+
+def stops_vectors(let: Let) -> bool:
+    """Whether a loop with this statement is not vectorised: it may raise, or calls what LLVM does not know."""
+    return let.word.name in ("checked", "fail", "call") or let.word.makes or OPAQUE.search(text_of(let)) is not None
+
+
+def text_of(let: Let) -> str:
+    """The text of a word, also where it is made from the arguments' types."""
+    if isinstance(let.word.text, str):
+        return let.word.text
+    found = let.word.text(["x"] * len(let.args), let.params, [a.type for a in let.args])
+    return found if isinstance(found, str) else found[0]
 
 
 def inner_first(block: Block) -> Iterator[Statement]:
