@@ -261,7 +261,7 @@ def build(place: Place, recipe: Recipe, argtypes: ArgTypes) -> Any:
     result = owner.overloads[argtypes]
     if place.lasting and not result.library.has_dynamic_globals:
         try:
-            linked = any(not isinstance(v, np.ndarray) for v in injected.values())
+            linked = any(not isinstance(v, np.ndarray) for v in injected.values()) or "special.load(" in source
             write(place.binary, dumps((linked, result._reduce())))
         except Exception as problem:  # a full disk, or a constant that cannot be pickled
             log.warning("%s cannot be written: %r", place.binary, problem)

@@ -22,6 +22,8 @@ def init(refresh: bool = False) -> None:
     global _started
     if not _started:
         _started = True
+        from dualgrad.backends import compiled_special  # noqa: F401  (tells numba about SciPy's functions)
+
         from . import functions
 
         functions.register()

@@ -39,6 +39,13 @@ def scalar_words() -> dict[Any, str]:
     return found | {np.radians: "deg2rad", np.degrees: "rad2deg", np.float_power: "power"}
 
 
+def special_words() -> dict[Any, str]:
+    """SciPy's functions, if anybody has imported them."""
+    from dualgrad.backends.compiled_special import known_functions
+
+    return known_functions()
+
+
 def read_call(r: Any, node: Any) -> Value:
     """What a call means; ``r`` is the `Reader` of the function that calls."""
     for part in (*node.args, *node.keywords):
@@ -59,8 +66,8 @@ def read_call(r: Any, node: Any) -> Value:
             return HANDLERS[function](r, node)
         if function in FUNCTIONS:
             return FUNCTIONS[function](r, node)
-        if function in scalar_words():
-            return word(r, node, scalar_words()[function])
+        if name := scalar_words().get(function) or special_words().get(function):
+            return word(r, node, name)
     if hasattr(getattr(function, "_dispatcher", None), "py_func"):
         if getattr(function, "signature", None) is not None:
             r.source.refuse(node, "guvectorize")

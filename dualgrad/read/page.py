@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dualgrad.backends.compiled_special import SCIPY
 from dualgrad.core.fence import OTHER_SYNTAX, PROGRAMS, REFUSED, REVERSE, SYNTAX, Row
 
 from .calls import HANDLERS, scalar_words
@@ -89,6 +90,7 @@ def page() -> str:
     for home, names in functions().items():
         title = {"np": "NumPy", "np.linalg": "Linear algebra", "math": "math", "": "Python"}.get(home, "Arrays")
         out += [f"{title}: " + ", ".join(f"`{n}`" for n in names) + ".", ""]
+    out += ["`scipy.special`, of numbers: " + ", ".join(f"`{n}`" for n in sorted(SCIPY)) + ".", ""]
     out += [
         "## What is refused",
         "",

@@ -189,8 +189,12 @@ class Derivative:
             self.dots[target] = self.zeros(target, self.shape_of(s), linear)
         elif name in ("copy", "grow"):
             self.copy(s, linear)
-        elif name in ("seed", "rejoined") and target.type.rank:
-            self.dots[target] = variable(linear.copy(self.array_dot(s.args[-1], linear)))
+        elif name in ("seed", "rejoined"):
+            source = s.args[-1]
+            if target.type.rank:
+                self.dots[target] = variable(linear.copy(self.array_dot(source, linear)))
+            elif source in self.dots:
+                self.dots[target] = self.dots[source]
         elif s.word.makes:
             self.product(s, linear)
         elif name == "load":
