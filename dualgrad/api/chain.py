@@ -22,7 +22,7 @@ from dualgrad.kernels import CAREFUL, LIBM, Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.source import Source
 from dualgrad.read.values import leaves, mapped
-from dualgrad.transforms.ranges import unsigned
+from dualgrad.transforms.optimize import optimized
 
 from . import compiled, compiled_series
 from .by_numbers import by_numbers
@@ -163,13 +163,14 @@ def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
     head = "\n    ".join(header(f, names, given))
     results = tuple_text(placed(f.result, (f"{{{k}}}" for k in range(len(f.program.results)))))
     arguments = head[1 : head.index(")")]
+    program = optimized(f.program)
     if f.zeros:
         results = f"careful(__name__, {results}, {arguments})"
     taken = {*arguments.split(", ")} - {v.name for v in f.program.params}
-    spell = spelling(f.program, math=LIBM not in chain)
-    source = to_source(unsigned(f.program), head, f"return {results}", taken, spell)
+    spell = spelling(program, math=LIBM not in chain)
+    source = to_source(program, head, f"return {results}", taken, spell)
     own = list(dict.fromkeys(line for name, line in IMPORTS.items() if name in source))
-    if products := sorted({s.word.name for s in walk(f.program.body) if isinstance(s, Let) and s.word.makes}):
+    if products := sorted({s.word.name for s in walk(program.body) if isinstance(s, Let) and s.word.makes}):
         own.append(f"from dualgrad.backends.dots import {', '.join(products)}")
     special = sorted(set(re.findall(r"\bspecial\.(\w+)", source)))
     if special:  # machine code from disk refers to SciPy's by address

@@ -22,6 +22,7 @@ from dualgrad.transforms.checkpoint import marked
 from dualgrad.transforms.jvp import jvp, matched, prepare
 from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.masked import masked, multiplies_zeros, with_masks
+from dualgrad.transforms.optimize import settled
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import needed, tidy
 from dualgrad.transforms.transpose import transposed
@@ -60,6 +61,7 @@ class Function:
         """A kernel called with ``count`` arguments; one that returns nothing has the arrays it wrote for results."""
         program = ssa(read.program)
         program.body = needed(program)  # a name that nothing reads may mean any array
+        program = settled(program)
         params = renamed(read.params[:count], read.program.params, program.params)
         result = read.result
         if result is None:

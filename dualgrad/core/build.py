@@ -140,8 +140,10 @@ def fold(name: str, args: tuple[Atom, ...]) -> Atom | None:
         return b if is_const(a, 0) else a if is_const(b, 0) else None
     if name == "mul":
         return b if is_const(a, 1) else a if is_const(b, 1) else None
-    if name in ("sub", "div") and is_const(b, 0 if name == "sub" else 1):
-        return a if name == "sub" or a.type.differentiable else None
+    if name == "sub" and is_const(b, 0) or name == "div" and is_const(b, 1) and a.type.differentiable:
+        return a
+    if name == "floordiv" and is_const(b, 1) and a.type == b.type == INT:
+        return a
     return None
 
 

@@ -28,6 +28,7 @@ from ..core.program import (
     Type,
     Var,
     While,
+    variable,
 )
 from ..core.walk import walk
 from .activity import array_families
@@ -89,6 +90,8 @@ class Ranges:
             if isinstance(s, Let):
                 if self.counts(s.target):
                     self.let(s)
+                elif s.word.name in ("full", "copy"):
+                    self.array(s)
                 self.at(s)
             elif isinstance(s, Store):
                 if s.array in self.naturals and not self.is_natural(s.value):
@@ -104,6 +107,7 @@ class Ranges:
         """What holds of a carry at first and is preserved by every turn holds always."""
         holding = [pair for c in s.carries if c.inner.type == INT for pair in self.invariants(c)]
         while True:
+            self.entering(s)
             mark = len(self.facts.log)
             self.facts.add(bound for _, bound in holding)
             if isinstance(s, For):
@@ -119,6 +123,9 @@ class Ranges:
                 break
             holding = kept
         self.facts.add(bound.put(c.inner, Form.of(c.out)) for c, bound in holding)
+
+    def entering(self, s: For | While) -> None:
+        """Called before a loop, with the facts that hold there."""
 
     def invariants(self, c: Carry) -> list[tuple[Carry, Form]]:
         """Bounds of a carry that hold when it enters: zero, and what it enters with."""
@@ -163,13 +170,16 @@ class Ranges:
         for block, truth in ((s.then, True), (s.orelse, False)):
             mark = len(self.facts.log)
             self.facts.add(self.of_test(s.test, truth))
-            self.block(block)
+            self.side(block)
             sides.append([self.compared(*map(self.form, (j.then, j.orelse))) for j in joins] if truth else
                          [self.compared(*map(self.form, (j.orelse, j.then))) for j in joins])  # fmt: skip
             self.facts.forget(mark)
         self.at(s)
         for j, then, orelse in zip(joins, *sides, strict=True):
             self.facts.add(between(Form.of(j.out), self.form(j.then), self.form(j.orelse), then, orelse))
+
+    def side(self, block: Block) -> None:
+        self.block(block)
 
     def compared(self, taken: Form, other: Form) -> tuple[bool, bool, bool]:
         """Of the value taken: whether it is natural, at least the other one, at most the other one."""
@@ -195,7 +205,18 @@ class Ranges:
         strict = name in ("lt", "gt")  # a < b or a <= b
         return [b.minus(a).minus(int(strict))] if truth else [a.minus(b).minus(int(not strict))]
 
-    # Words that make integers
+    # Words that make integers, and arrays, whose lengths are integers
+
+    def array(self, s: Let) -> None:
+        """A buffer is as long as it was made."""
+        if s.word.name == "full":
+            found = [*map(self.form, s.args[1:])]
+        else:
+            lengths = [self.lengths.get((variable(s.args[0]), k)) for k in range(s.target.type.rank)]
+            found = [n for n in lengths if n is not None]
+        if len(found) == s.target.type.rank:
+            self.lengths.update(((s.target, k), n) for k, n in enumerate(found))
+            self.facts.add(found)
 
     def let(self, s: Let) -> None:
         self.forms.pop(s.target, None)
