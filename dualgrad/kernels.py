@@ -121,6 +121,9 @@ def is_kernel(f: Any) -> bool:
 
 def derive(base: Any, chain: Chain) -> KernelDispatcher:
     """The kernel that ``chain`` makes of ``base``; of a derived kernel, the longer chain on its base."""
+    made = getattr(base, "_dualgrad_kernels", None)
+    if made is not None and chain in made:
+        return made[chain]
     if not is_kernel(base):
         why, hint = "it is not an @njit function", "decorate the function with numba.njit, or pass it through dg.kernel"
         raise ArgumentError(f"cannot derive a kernel from {base!r:.80}", why, hint)

@@ -22,7 +22,7 @@ from dualgrad.kernels import CAREFUL, LIBM, Chain
 from dualgrad.read import Read, read_kernel, types_of
 from dualgrad.read.source import Source
 from dualgrad.read.values import leaves, mapped
-from dualgrad.transforms.optimize import optimized
+from dualgrad.transforms.optimize import flushing, optimized
 
 from . import compiled, compiled_series
 from .by_numbers import by_numbers
@@ -39,11 +39,13 @@ TRANSFORMS: dict[str, Callable[..., Function]] = {
     "pullback": compiled.pullback,
     "derivative": compiled_series.derivative,
     "jet": compiled_series.jet,
+    "taylor": compiled_series.taylor,
 }
 IMPORTS = {  # what generated text imports, by what it then contains
     "vector_math.": "from dualgrad.backends import vector_math",
     "careful(": "from dualgrad.backends.careful import careful",
     "fresh_array(": "from dualgrad.backends.memory import fresh_array",
+    "flush()": "from dualgrad.backends.subnormals import flush, restore",
     "StructureError(": "from dualgrad.core.errors import OverlapError, StructureError",
     "OverlapError(": "from dualgrad.core.errors import OverlapError, StructureError",
 }
@@ -87,6 +89,8 @@ def read_chain(base: Any, chain: Chain, argtypes: list[Any]) -> Function:
     nested = last.parameters[:1] == ("primals",)
     if nested:
         argtypes = promoted_beside(*argtypes[:2]) if last.name != "pullback" else promoted_alone(list(argtypes[0]))
+    elif last.name == "taylor":
+        argtypes = [as_float(argtypes[0])]
     elif last.name not in ("effects", "checkpoint"):
         argtypes = promoted(argtypes, last.options[0] if last.options and last.name != "derivative" else 0)
     inner = read_chain(base, tuple(before), argtypes)
@@ -164,6 +168,8 @@ def generate(base: Any, chain: Chain, argtypes: Any) -> Generated:
     results = tuple_text(placed(f.result, (f"{{{k}}}" for k in range(len(f.program.results)))))
     arguments = head[1 : head.index(")")]
     program = optimized(f.program)
+    if not checks_bounds(base):  # an index out of bounds would raise in a sweep
+        program = flushing(program)
     if f.zeros:
         results = f"careful(__name__, {results}, {arguments})"
     taken = {*arguments.split(", ")} - {v.name for v in f.program.params}
@@ -205,6 +211,14 @@ def lines_of(base: Any) -> Iterator[None]:
             raise
         where = Source(base).place(int(error.where.removeprefix("line ")))
         raise type(error)(error.what, error.why, error.hint, where) from None
+
+
+def checks_bounds(base: Any) -> bool:
+    """Whether numba checks the indices of a kernel."""
+    from numba import config
+
+    asked = getattr(base, "targetoptions", {}).get("boundscheck")
+    return bool(config.BOUNDSCHECK if asked is None else asked)  # type: ignore[attr-defined]
 
 
 def refuse_uncompiled(f: Function) -> None:

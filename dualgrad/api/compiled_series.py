@@ -7,12 +7,13 @@ from typing import Any
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError
-from dualgrad.core.program import INT, Atom, Const, Var
+from dualgrad.core.program import INT, Atom, Const, If, Var
 from dualgrad.transforms.jet import jet as jet_program
 
 from .compiled import (
     ONE,
     ZERO,
+    Check,
     Function,
     beside,
     beside_arrays,
@@ -69,6 +70,33 @@ def jet(f: Function) -> Function:
     result = (placed(f.result, [first for first, _ in pairs]), placed(f.result, [rest for _, rest in pairs]))
     found = finished(f"jet_{f.name}", (primals, series), b.block, result)
     found.checks = beside_arrays("series", f.params)
+    return found
+
+
+def taylor(f: Function) -> Function:
+    """``(x, direction, order) -> coefficients`` 0…order of ``t -> f(x + t*direction)``; the order leads."""
+    if len(f.params) != 1 or not has_tangent(f.params[0]) or type(f.result) is tuple:
+        what = f"taylor of {f.name}: it must take one float or array and return one"
+        raise ArgumentError(what, hint="use dg.jet for several arguments and results")
+    program = jet_program(f.program, (True,))
+    x, coeffs = program.params
+    direction, order = Var("direction", x.type), Var("order", INT)
+    b = Builder()
+    b.zeros([*b.dims(x), b.add(order, 1)], x.type.dtype, coeffs)
+    shape = b.dims(x)
+    b.each(shape, lambda i, at: i.store(coeffs, (*at, ZERO), i.load(x, *at) if at else x))
+    along = Builder()
+    along.each(shape, lambda i, at: i.store(coeffs, (*at, ONE), i.load(direction, *at) if at else direction))
+    b.block.append(If(b.gt(order, ZERO), along.block, []))
+    b.block += program.body
+    out = program.results[0]
+    if out.type.rank > 1:
+        *ends, size = b.dims(out)
+        rows = b.zeros([size, *ends], out.type.dtype, name="rows")
+        b.each(b.dims(out), lambda i, at: i.store(rows, (at[-1], *at[:-1]), i.load(out, *at)))
+        out = rows
+    found = finished(f"taylor_{f.name}", (x, direction, order), b.block, out)
+    found.checks = (Check("like", (1,), (0,)),) if x.type.rank else ()
     return found
 
 

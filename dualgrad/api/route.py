@@ -21,6 +21,7 @@ from dualgrad.numbers.number import Number, plain, store
 PUSHFORWARD = Transform("pushforward", (), ("primals", "tangents"))
 PULLBACK = Transform("pullback", (), ("primals", "cotangents"))
 JET = Transform("jet", (), ("primals", "series"))
+TAYLOR = Transform("taylor", (), ("x", "direction", "order"))
 EFFECTS = Transform("effects")
 MASKED_PUSHFORWARD = (Transform("pushforward", (True,), ("primals", "tangents", "masks")), CAREFUL)
 MASKED_PULLBACK = (Transform("pullback", (True,), ("primals", "cotangents", "masks")), CAREFUL)

@@ -12,6 +12,7 @@ import numpy as np
 from dualgrad.backends import watch
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.core.errors import ArgumentError, StructureError
+from dualgrad.kernels import derive
 from dualgrad.numbers.functions import stack
 from dualgrad.numbers.jet import Jet
 from dualgrad.numbers.level import Level
@@ -19,9 +20,9 @@ from dualgrad.numbers.number import Number, bare, make
 
 from .evaluate import Call, as_primal, as_tuple, fitting, fresh, is_differentiable, value_at, whole_order
 from .fields import check_fields, largest, require_holomorphic
-from .route import is_kernel, kernel_route
+from .route import TAYLOR, is_kernel, kernel_route
 
-HIGHEST = 10_000  # what is beyond is a slip
+HIGHEST, COST = 10_000, "the cost of a series grows with the square of its order"  # what is beyond is a slip
 
 
 def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Any]) -> Any:
@@ -129,9 +130,14 @@ def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> 
     >>> dg.taylor(np.sin, 0.0, 3)
     Jet([0.0, 1.0, 0.0, -0.16666666666666666])
     """
+    if is_kernel(f) and type(x) in (float, np.float64) and direction is None:  # the usual case
+        return Jet(derive(f, (TAYLOR,))(x, 1.0, whole_order("taylor", order, HIGHEST, COST)))
     call = Call("taylor", f, (x,), 0)
     if len(call.primals) != 1 or call.structure is not None:
         raise ArgumentError("taylor: x must be one float or array", hint="use dg.jet for several arguments")
+    if is_kernel(f) and not any(isinstance(v, Number) for v in (call.primals[0], direction)):
+        first, along = _ends(call.primals[0], direction, "taylor")
+        return Jet(derive(f, (TAYLOR,))(first, along, whole_order("taylor", order, HIGHEST, COST)))
     coeffs = line_of(call.primals[0], order, direction, "taylor")
     if is_kernel(f):
         out, rest = kernel_route("jet", f)((coeffs[0],), (coeffs[1:],))
@@ -144,13 +150,18 @@ def taylor(f: Callable[..., Any], x: Any, order: int, direction: Any = None) -> 
 
 def line_of(x: Any, order: int, direction: Any, verb: str) -> Any:
     """Coefficients of x + t * direction."""
-    order = whole_order(verb, order, HIGHEST, "the cost of a series grows with the square of its order")
+    order = whole_order(verb, order, HIGHEST, COST)
+    rows = [*_ends(x, direction, verb)][: order + 1]
+    return stack(rows + [np.zeros(x.shape, x.dtype)] * (order + 1 - len(rows)))
+
+
+def _ends(x: Any, direction: Any, verb: str) -> tuple[Any, Any]:
+    """The coefficients of orders 0 and 1 of x + t * direction."""
     if direction is None:
         if x.ndim:
             raise ArgumentError(f"{verb}: give a direction shaped like x, {x.shape}", why="x is an array")
         direction = np.ones((), x.dtype)[()]
-    rows = [x, fitting(direction, x, f"{verb}: the direction")][: order + 1]
-    return stack(rows + [np.zeros(x.shape, x.dtype)] * (order + 1 - len(rows)))
+    return x, fitting(direction, x, f"{verb}: the direction")
 
 
 def derivative(f: Callable[..., Any], n: int = 1, *, holomorphic: bool = False) -> Callable[..., Any]:

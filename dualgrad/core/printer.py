@@ -20,7 +20,7 @@ from .walk import atoms_read, walk
 _LONGEST_FOLD = 100
 # Names that the words' texts use, and the text around them.
 RESERVED = frozenset(
-    """np math special user vector_math fresh_array careful dot dot_nt dot_tn StructureError OverlapError
+    """np math special user vector_math fresh_array careful flush restore dot dot_nt dot_tn StructureError OverlapError
     range len abs float int bool complex""".split()  # noqa: SIM905
 )
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons
@@ -176,7 +176,9 @@ class Printer:
             self.line(f"{self.name(let.target)} = {value.source}")
             return
         text = self.expression(let)
-        if self.uses[let.target] == 1 and self.foldable(let, text, block, k):
+        if let.word.name == "restore":
+            self.line(text.source)
+        elif self.uses[let.target] == 1 and self.foldable(let, text, block, k):
             self.texts[let.target] = text
         else:
             self.line(f"{self.name(let.target)} = {text.source}")
@@ -185,7 +187,7 @@ class Printer:
         """Whether the one use is in the same block, with nothing between that could change the value."""
         if let.target.type.rank and let.word.kind == "memory" or len(text.source) > _LONGEST_FOLD:
             return False
-        if let.word.name in ("full", "grow") or let.word.makes:
+        if let.word.name in ("full", "grow", "flush") or let.word.makes:
             return False
         if text.precedence == 1 and any(a is let.target for a in self.program.results):
             return False  # numba takes no conditional expression in a long tuple

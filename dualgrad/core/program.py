@@ -160,7 +160,7 @@ Spacing = int | float  # turns in a block of a checkpointed loop, or the power o
 
 @dataclass(slots=True)
 class For:
-    """``for var in range(start, stop, step)``, walked backwards when ``reverse``.
+    """``for var in range(start, stop, step)``, walked backwards when ``reverse``; a ``sweep`` carries cotangents.
 
     ``checkpoint`` is read by reverse mode alone (`dualgrad.transforms.checkpoint`): of each block of so many turns it
     keeps what the block starts from; a second spacing divides each block again.
@@ -175,6 +175,7 @@ class For:
     reverse: bool = False
     line: int = 0
     checkpoint: tuple[Spacing, ...] = ()
+    sweep: bool = False
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block],
         return If(test, then, orelse, [Join(j.out, atom(j.then), atom(j.orelse)) for j in s.joins], s.line)
     if isinstance(s, For):
         start, stop, step = map(atom, head_of(s))
-        new: For | While = For(s.var, start, stop, step, block(s.body), [], s.reverse, s.line, s.checkpoint)
+        new: For | While = For(s.var, start, stop, step, block(s.body), [], s.reverse, s.line, s.checkpoint, s.sweep)
     else:
         cond = block(s.cond)
         new = While(cond, atom(s.test), block(s.body), [], s.line, s.checkpoint)

@@ -141,6 +141,8 @@ memory(  # the array, at least twice as long (further entries zero) if it has no
     "{0} if {1} < {0}.shape[0] else np.concatenate(({0}, np.zeros(({1} + 1,) + {0}.shape[1:], {0}.dtype)))",
     like_first,
 )
+discrete("flush()", "flush()", infer=lambda types, params: Type("uint32"))  # see `dualgrad.backends.subnormals`
+discrete("restore(mode)", "restore({0})", infer=lambda types, params: Type("uint32"))
 # The first argument, an integer, where the second holds; the printer writes the statement that raises.
 discrete("checked(a, ok)", "{0}", infer=like_first)
 discrete("unsigned(i)", "np.uintp({0})", infer=lambda types, params: Type("uint64"))  # of what is not negative

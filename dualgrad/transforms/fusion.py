@@ -186,7 +186,7 @@ def joined(first: For, second: For) -> For:
 
     carries = [c._replace(next=names.get(c.next, c.next)) for c in second.carries]
     body = [*first.body, *renamed(second.body)]
-    return replace(first, body=body, carries=[*first.carries, *carries], reverse=second.reverse)
+    return replace(first, body=body, carries=[*first.carries, *carries], reverse=second.reverse, sweep=False)
 
 
 # Memory of one turn

@@ -86,7 +86,7 @@ class _Naming:
             start, stop, step = (self.value(a, env) for a in (s.start, s.stop, s.step))
             var = body_env[s.var] = Var(s.var.name, s.var.type)
             body = self.block(s.body, body_env)
-            new: For | While = For(var, start, stop, step, body, [], s.reverse, s.line, s.checkpoint)
+            new: For | While = For(var, start, stop, step, body, [], s.reverse, s.line, s.checkpoint, s.sweep)
         else:
             cond_env = dict(body_env)
             cond = self.block(s.cond, cond_env)

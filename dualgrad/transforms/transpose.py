@@ -262,7 +262,7 @@ class Transposition:
             body.bind(self.bars[c.inner], Const(0.0, c.inner.type))
         self.block(s.body, leaving, body, enter)
         exchange(body, [(name, self.bars[c.inner]) for c, name in zip(arrays, names, strict=True)])
-        b.block.append(replace(s, body=body.block, carries=[], reverse=not s.reverse))
+        b.block.append(replace(s, body=body.block, carries=[], reverse=not s.reverse, sweep=True))
         for c in carries:
             self.add(c.init, self.bars[c.inner], b)
 
