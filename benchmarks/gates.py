@@ -2,10 +2,10 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, numbers, functions, checkpoints, words, large,
-memory, matrices, series; these by default.  The evals of GradBench take some minutes: gradbench-gmm, gradbench-lstm,
-gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name gradbench; each runs in a process of its
-own, on one thread.
+Names: eager, lstm, while, kernel, order40, import, size, numbers, functions, checkpoints, words, large, memory, matrices,
+series, directions, sweeps, taylor, compiling; these by default.  The evals of GradBench take some minutes:
+gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name gradbench;
+each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
 """
@@ -33,6 +33,7 @@ from gradbench import lstm as recurrent
 from gradbench_gates import EVALS
 from native_gates import nopython_numbers
 from report import Missing, Row, as_markdown, as_text, machine
+from speed_gates import SPEED_GATES
 from timing import Race, compilations
 
 
@@ -122,7 +123,7 @@ def kernel() -> Rows:
     contenders = {"value": (f, x), "gradient": (gradient, x), "gradient by hand": (by_hand, x)}
     race = Race(contenders | peers.optional(peers.jax_rosenbrock, x))
     yield Row("numba value, from Python", MICRO * race.median("value"), "µs")
-    yield Row("gradient, from Python", MICRO * race.median("gradient"), "µs", limit=0.8)
+    yield Row("gradient, from Python", MICRO * race.median("gradient"), "µs", limit=0.6)
     yield ratio(race, "gradient", "value")
     yield ratio(race, "gradient", "gradient by hand")
     yield ratio(race, "gradient", "JAX")
@@ -188,6 +189,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "checkpoints": checkpoints,
     "functions": partial(processes.rows_on_one_thread, "vector_gates", "functions"),
     **ARRAY_GATES,
+    **SPEED_GATES,
 }
 LONG: dict[str, Callable[[], Rows]] = {
     f"gradbench-{name}": partial(processes.rows_on_one_thread, "gradbench_gates", name) for name in EVALS

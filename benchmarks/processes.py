@@ -22,14 +22,14 @@ print(perf_counter() - start, "numba" in sys.modules, "scipy" in sys.modules)
 """
 
 FIRST_CALL = """
-from time import perf_counter
+from time import process_time
 import numba
 import dualgrad as dg
-from problems import rosenbrock_kernel, rosenbrock_point
-x = rosenbrock_point()
-start = perf_counter()
-dg.grad(rosenbrock_kernel)(x)
-print(perf_counter() - start)
+from problems import bump_kernel, rosenbrock_kernel, rosenbrock_point
+from gradbench import gmm
+start = process_time()
+{call}
+print(process_time() - start)
 """
 
 CALLER = """
@@ -63,10 +63,16 @@ def import_seconds(runs: int = 7) -> tuple[float, bool, bool]:
     return median(map(float, seconds)), "True" in numba, "True" in scipy
 
 
-def first_calls(warm_runs: int = 3) -> tuple[float, float]:
-    """Seconds of the first `grad(kernel)(x)` in a new process: with an empty cache, and (median) from the disk."""
+ROSENBROCK = "dg.grad(rosenbrock_kernel)(rosenbrock_point())"
+
+
+def first_calls(call: str = ROSENBROCK, warm_runs: int = 3) -> tuple[float, float]:
+    """Seconds of the first call in a new process that has numba: with an empty cache, and (median) from the disk.
+
+    Seconds of the processor, which other processes disturb less.
+    """
     with tempfile.TemporaryDirectory() as cache:
-        cold, *warm = (float(run(FIRST_CALL, cache)) for _ in range(1 + warm_runs))
+        cold, *warm = (float(run(FIRST_CALL.format(call=call), cache)) for _ in range(1 + warm_runs))
     return cold, median(warm)
 
 

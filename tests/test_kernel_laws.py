@@ -192,7 +192,7 @@ def test_pullback_is_the_adjoint_of_the_pushforward(case):
     out, dots = derived(case.f, [PUSH], args, tangents)(args, tangents)
     cts = random_like(out, 2)
     value, back = derived(case.f, [PULL], args, cts)(args, cts)
-    np.testing.assert_array_equal(flat(value), flat(out))
+    np.testing.assert_allclose(flat(value), flat(out), rtol=1e-6 if step(args) > 1e-3 else 1e-14)  # sums are reordered
     assert math.isclose(dot(tangents, back), dot(cts, dots), rel_tol=1e-3 if step(args) > 1e-3 else 1e-9, abs_tol=1e-9)
 
 
