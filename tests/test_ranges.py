@@ -121,7 +121,7 @@ def with_checks(block, claimed):
 def raising(v):
     b = Builder()
     ok = b.ge(v, Const(0, INT))
-    b.emit(WORDS["checked"], v, ok, error="AssertionError", message=f"{v.name} was claimed to be natural")
+    b.emit(WORDS["checked"], v, ok, error="AssertionError", where="", message=f"{v.name} was claimed to be natural")
     return b.block
 
 

@@ -125,6 +125,15 @@ def array_families(program: Program) -> dict[Var, Family]:
     return families
 
 
+def shared_arrays(program: Program) -> set[Atom]:
+    """Arrays that may be one memory under several names: those of families, and what words hand on as it is."""
+    found: set[Atom] = {v for f in array_families(program).values() for v in f.members}
+    for s in walk(program.body):
+        if isinstance(s, Let) and s.target.type.rank and s.word.name not in ("full", "copy", "frozen"):
+            found.update((s.target, *(a for a in s.args if a.type.rank)))
+    return found
+
+
 def _origins(program: Program, statements: list[Statement], families: dict[Var, Family]) -> None:
     """Where the memory of each family is made, and its last name in that block."""
     lets = [s for s in statements if isinstance(s, Let) and s.word.name not in ("grow", "move")]

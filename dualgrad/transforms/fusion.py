@@ -44,6 +44,7 @@ class Effects:
     loads: set[Atom]
     stores: set[Atom]
     adds: set[Atom]  # of the arrays stored into: those that are only added to
+    fails: bool  # whether they may raise for the sake of what comes after them
 
     @staticmethod
     def of(statements: Iterable[Statement]) -> Effects:
@@ -57,10 +58,10 @@ class Effects:
                 loads |= {a for a in atoms_read(s) if isinstance(a, Var) and a.type.rank}
         stored: set[Atom] = {s.array for s in stores}
         overwritten = {s.array for s in stores if not s.accumulate}
-        return Effects(
-            {a for s in inside for a in atoms_read(s)}, {v for s in inside for v in vars_bound(s)},
-            loads, stored, stored - overwritten - loads,
-        )  # fmt: skip
+        fails = any(isinstance(s, Let) and s.word.name == "fail" for s in inside)
+        reads = {a for s in inside for a in atoms_read(s)}
+        binds: set[Atom] = {v for s in inside for v in vars_bound(s)}
+        return Effects(reads, binds, loads, stored, stored - overwritten - loads, fails)
 
     def meets(self, later: Effects) -> set[Atom]:
         """Arrays through which the order of two statements matters."""
@@ -69,7 +70,7 @@ class Effects:
 
     def precede(self, later: Effects) -> bool:
         """Whether later statements cannot be moved before these."""
-        return not self.binds.isdisjoint(later.reads) or bool(self.meets(later))
+        return self.fails or not self.binds.isdisjoint(later.reads) or bool(self.meets(later))
 
 
 class Fusion:
@@ -99,7 +100,12 @@ class Fusion:
         first, second = block[i], block[j]
         assert isinstance(first, For) and isinstance(second, For)
         one, two = Effects.of([first]), Effects.of([second])
-        if not self.same_range(first, second) or one.stores.isdisjoint(two.loads) or self.exchanges(one, two):
+        if (
+            one.fails
+            or not self.same_range(first, second)
+            or one.stores.isdisjoint(two.loads)
+            or self.exchanges(one, two)
+        ):
             return None
         before: Block = []
         after: Block = []

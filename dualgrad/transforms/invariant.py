@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..core.build import Builder
 from ..core.program import Atom, Block, Const, For, If, Let, Program, Store, Type, Var, While, zero
 from ..core.walk import rebuilt, vars_bound, walk
-from .activity import array_families
+from .activity import shared_arrays
 from .forms import Form
 from .memory import arrays_read, arrays_stored
 from .ranges import ONE, Ranges
@@ -21,7 +21,7 @@ from .ssa import ssa
 
 SAFE = frozenset(["add", "sub", "mul", "neg"])  # cheap, and they never raise
 PURE = frozenset(["elementary", "family", "linear", "bilinear", "quotient", "selecting", "discrete"])
-STAYS = frozenset(["checked", "move"])
+STAYS = frozenset(["checked", "fail", "move", "held", "stopped", "seed", "rejoined", "flush", "restore"])
 ROUNDS = 4  # so many loops out may a value move
 
 
@@ -41,13 +41,14 @@ class Bounds(Ranges):
 
     def __init__(self, program: Program):
         super().__init__(program)
-        self.exchanged = {v for f in array_families(program).values() for v in f.members}
+        self.exchanged = shared_arrays(program)
         self.moved: dict[int, list[Let]] = {}  # by the loop
 
     def entering(self, s: For | While) -> None:
         inside, stored = {v for t in walk([s]) for v in vars_bound(t)}, arrays_stored([s])
         moved = self.moved[id(s)] = []
-        turns = isinstance(s, For) and self.turns(s)
+        fails = any(isinstance(t, Let) and t.word.name == "fail" for t in walk([s]))  # perhaps before it is read
+        turns = isinstance(s, For) and not fails and self.turns(s)
         for t in s.body if isinstance(s, For) else ():
             if isinstance(t, Let) and inside.isdisjoint(t.args) and self.movable(t, turns, stored):
                 moved.append(t)
@@ -98,13 +99,12 @@ def without(block: Block, gone: set[int]) -> Block:
 
 def promoted(program: Program) -> Program:
     """The program with what a loop adds to one entry added up in a number."""
-    exchanged = {v for f in array_families(program).values() for v in f.members}
-    body = _Promotion(exchanged).block(program.body)
+    body = _Promotion(shared_arrays(program)).block(program.body)
     return ssa(replace(program, body=body))
 
 
 class _Promotion:
-    def __init__(self, exchanged: set[Var]):
+    def __init__(self, exchanged: set[Atom]):
         self.exchanged = exchanged
 
     def block(self, block: Block) -> Block:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..core.build import Builder
 from ..core.program import Atom, Block, Const, For, If, Let, Program, Statement, Store, Var, While
 from ..core.walk import atoms_read, blocks_of, rebuilt, walk
-from .activity import array_families
+from .activity import shared_arrays
 from .forms import Form
 from .ranges import Ranges, indices
 
@@ -34,7 +34,7 @@ class Places:
         self.ranges = Ranges(program)
         self.ranges.walk(self.look)
         self.natural: dict[Place, list[bool]] = {}
-        self.exchanged = {v for f in array_families(program).values() for v in f.members}
+        self.exchanged = shared_arrays(program)
 
     def look(self, s: Statement) -> None:
         if index := indices(s):

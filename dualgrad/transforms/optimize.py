@@ -53,6 +53,6 @@ def feeds_itself(s: For) -> bool:
 
 
 def raises(s: For) -> bool:
-    """Whether a loop has statements that may raise: checks, and new memory."""
-    lets = [t for t in walk([s]) if isinstance(t, Let)]
-    return any(t.word.name in ("checked", "series") or t.target.type.rank for t in lets)
+    """Whether a loop has statements that may raise: checks, calls, and new memory."""
+    lets = [t for t in walk([s]) if isinstance(t, Let) and t.word.name not in ("load", "frozen")]
+    return any(t.word.kind == "memory" or t.word.name in ("checked", "fail") or t.target.type.rank for t in lets)

@@ -31,7 +31,7 @@ from ..core.program import (
     variable,
 )
 from ..core.walk import walk
-from .activity import array_families
+from .activity import array_families, shared_arrays
 from .forms import Facts, Form
 
 NARROW = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32")
@@ -329,13 +329,14 @@ class Ranges:
 def made_of_integers(program: Program) -> dict[Atom, object]:
     """Arrays of integers that the program makes, all zero at first, with what says which of them may be one memory."""
     families = array_families(program)
+    shared = shared_arrays(program) - set(families)
     found: dict[Atom, object] = {}
     for s in walk(program.body):
         if isinstance(s, Let) and s.target.type.dtype == "int64" and s.word.name == "full" and is_const(s.args[0], 0):
             found[s.target] = families.get(s.target, s.target)
-    whole = {id(f): f for f in families.values() if all(v in found for v in f.origins)}
-    found = {v: f for v, f in found.items() if v not in families or id(f) in whole}
-    return found | {v: f for f in whole.values() if f.origins for v in f.members}
+    kept = {id(f): f for f in families.values() if all(v in found for v in f.origins) and shared.isdisjoint(f.members)}
+    found = {v: f for v, f in found.items() if (id(families[v]) in kept if v in families else v not in shared)}
+    return found | {v: f for f in kept.values() if f.origins for v in f.members}
 
 
 def between(y: Form, a: Form, b: Form, then: tuple[bool, bool, bool], orelse: tuple[bool, bool, bool]) -> list[Form]:
