@@ -184,11 +184,12 @@ def _hands_on(s: Statement, array: Atom) -> bool:
 
 
 def joined(first: For, second: For) -> For:
-    """One loop that makes both turns, in the second's order."""
+    """One loop that makes both turns, in the second's order; no sweep any more, but of one turn."""
     names: dict[Atom, Atom] = {second.var: first.var}
 
     def renamed(block: Block) -> Block:
-        return [rebuilt(s, lambda a: names.get(a, a), renamed) for s in block]
+        new = [rebuilt(s, lambda a: names.get(a, a), renamed) for s in block]
+        return [replace(s, sweep=False) if isinstance(s, For) else s for s in new]
 
     carries = [c._replace(next=names.get(c.next, c.next)) for c in second.carries]
     body = [*first.body, *renamed(second.body)]
