@@ -2,8 +2,8 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, numbers, functions, checkpoints, words, large, memory, matrices,
-series, directions, sweeps, taylor, compiling; these by default.  The evals of GradBench take some minutes:
+Names: eager, lstm, while, kernel, order40, import, size, numbers, functions, checkpoints, words, large, memory,
+matrices, series, directions, sweeps, taylor, compiling; these by default.  The evals of GradBench take some minutes:
 gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name gradbench;
 each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from ..core.program import Atom, For, If, Let, Program, Statement, Store, Var, While
 from ..core.walk import blocks_of, vars_bound, walk
 
+NEW = ("full", "copy", "frozen")  # words whose array is no other's memory (a frozen one is never written)
+
 
 def active_vars(program: Program, sources: Iterable[Var]) -> set[Var]:
     """Every variable that depends differentiably on ``sources``; an array as a whole."""
@@ -129,7 +131,7 @@ def shared_arrays(program: Program) -> set[Atom]:
     """Arrays that may be one memory under several names: those of families, and what words hand on as it is."""
     found: set[Atom] = {v for f in array_families(program).values() for v in f.members}
     for s in walk(program.body):
-        if isinstance(s, Let) and s.target.type.rank and s.word.name not in ("full", "copy", "frozen"):
+        if isinstance(s, Let) and s.target.type.rank and not (s.word.makes or s.word.name in NEW):
             found.update((s.target, *(a for a in s.args if a.type.rank)))
     return found
 
