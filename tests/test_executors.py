@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numba import njit
 
 import dualgrad as dg
 
@@ -199,3 +200,45 @@ def peak(f):
 def test_memory_is_bounded_by_the_chunk(verb, f, factor):
     assert peak(verb(f, chunk=4)) < factor * peak(verb(f))
     assert peak(verb(f, chunk=2, executor=Inline())) < factor * peak(verb(f))
+
+
+# Kernels: the compiled derivative is one function; in pieces it is called by the numbers of each
+
+
+@njit
+def curve_of_a_kernel(x):
+    out = np.zeros(len(x))
+    s = 0.0
+    for i in range(len(x)):
+        s += np.sin(x[i]) * x[-1 - i]
+        out[i] = s
+    return out
+
+
+@njit
+def energy_of_a_kernel(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += np.sin(x[i]) * x[-1 - i]
+    return s * s
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", ["threads", "processes", "inline"])
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_executors_and_chunks_change_no_derivative_of_a_kernel(kind, chunk, request):
+    executor = Inline() if kind == "inline" else request.getfixturevalue(kind)
+    options = {"chunk": chunk, "executor": executor}
+    for make in VERBS.values():
+        np.testing.assert_allclose(make(curve_of_a_kernel, **options)(X), make(curve)(X), rtol=1e-14, atol=1e-16)
+    found = dg.hessian(energy_of_a_kernel, **options)(X)
+    np.testing.assert_allclose(found, dg.hessian(energy)(X), rtol=1e-13)
+    if kind == "inline":
+        assert executor.count >= 4
+
+
+@pytest.mark.kernel
+def test_chunks_alone_work_for_kernels():
+    for make in VERBS.values():
+        np.testing.assert_allclose(make(curve_of_a_kernel, chunk=2)(X), make(curve)(X), rtol=1e-14, atol=1e-16)
+    np.testing.assert_allclose(dg.hessian(energy_of_a_kernel, chunk=3)(X), dg.hessian(energy)(X), rtol=1e-13)

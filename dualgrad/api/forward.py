@@ -17,7 +17,7 @@ from dualgrad.numbers.number import bare, make, plain
 
 from .evaluate import Call, as_tuple, fresh, has_nan, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
-from .route import is_kernel, kernel_route
+from .route import in_pieces, is_kernel, kernel_route
 from .spread import over, pieces
 
 
@@ -138,6 +138,7 @@ def jacfwd(
     array([[2., 0.],
            [0., 4.]])
     """
+    f = in_pieces(f, chunk, executor)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("jacobian", f, argnums=argnums, mode="fwd", **options)

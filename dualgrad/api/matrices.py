@@ -13,7 +13,7 @@ from dualgrad.core.errors import ArgumentError
 from .evaluate import Call
 from .forward import columns, jacfwd, jvp
 from .reverse import Recording, grad, jacrev, rows
-from .route import is_kernel, kernel_route, with_checkpoints
+from .route import in_pieces, is_kernel, kernel_route, with_checkpoints
 
 
 def jacobian(
@@ -72,7 +72,7 @@ def jacobian(
     """
     if mode not in ("auto", "fwd", "rev"):
         raise ArgumentError(f"jacobian: mode={mode!r}", hint='modes are "auto", "fwd" and "rev"')
-    f = with_checkpoints("jacobian", f, checkpoint)
+    f = in_pieces(with_checkpoints("jacobian", f, checkpoint), chunk, executor)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("jacobian", f, argnums=argnums, mode=mode, **options)
@@ -120,6 +120,9 @@ def hessian(
            [2., 0.]])
     """
     f = with_checkpoints("hessian", f, checkpoint)
+    if is_kernel(f) and (chunk is not None or executor is not None) and not has_aux and not holomorphic:
+        f = in_pieces(kernel_route("grad", f, argnums=argnums), chunk, executor)
+        return jacfwd(f, argnums, chunk=chunk, executor=executor)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("hessian", f, argnums=argnums, **options)

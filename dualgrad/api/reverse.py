@@ -21,7 +21,7 @@ from dualgrad.numbers.sweeps import pull
 from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
 from .linear_map import LinearMap
-from .route import is_kernel, kernel_route, value_of, with_checkpoints
+from .route import in_pieces, is_kernel, kernel_route, value_of, with_checkpoints
 from .spread import over, pieces
 
 ONE = np.float64(1.0)
@@ -343,7 +343,7 @@ def jacrev(
     >>> dg.jacrev(np.sum)(np.array([1.0, 2.0]))
     array([1., 1.])
     """
-    f = with_checkpoints("jacrev", f, checkpoint)
+    f = in_pieces(with_checkpoints("jacrev", f, checkpoint), chunk, executor)
     if is_kernel(f):
         options = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk": chunk, "executor": executor}
         return kernel_route("jacobian", f, argnums=argnums, mode="rev", **options)

@@ -121,6 +121,22 @@ def with_checkpoints(verb: str, f: Any, every: Any) -> Any:
     return derive(f, (Transform("checkpoint", tuple(int(n) if whole else n for n in spacings)),))
 
 
+class AsPython:
+    """A kernel as a function of Python, whose Jacobian may be worked out in pieces and by other processes."""
+
+    def __init__(self, f: Any):
+        self.f = as_kernel(f)
+        self.__name__, self.__doc__ = self.f.__name__, self.f.__doc__
+
+    def __call__(self, *args: Any) -> Any:
+        return self.f(*args)
+
+
+def in_pieces(f: Any, chunk: Any, executor: Any) -> Any:
+    """A kernel whose Jacobian is asked for in pieces is called by the numbers of each; else ``f``."""
+    return f if not is_kernel(f) or chunk is None and executor is None else AsPython(f)
+
+
 def kernel_route(verb: str, f: Any, **options: Any) -> Callable[..., Any]:
     """The derived kernel that ``verb`` makes of an ``@njit`` function."""
     for name in ("has_aux", "holomorphic", "executor", "chunk"):
