@@ -200,6 +200,45 @@ def parallel_loops(x, y):
     return s, y
 
 
+# Views that have nothing in common, given to helpers that write
+
+
+@njit
+def mixed(a, b, c):
+    for i in range(len(a)):
+        a[i] = a[i] * b[i] + c
+        b[i] = a[i] * a[i] - b[i]
+    return a[-1] * b[0]
+
+
+@case(numbers(6, seed=61), numbers(3, 4, seed=62), 0.7)
+@njit
+def disjoint_views(x, m, c):
+    s = mixed(x[:3], x[3:], c)
+    s += mixed(x[::2], x[1::2], s)
+    for k in range(2):
+        s += mixed(m[k], m[k + 1], c) + mixed(m[:, k], m[:, 3 - k], c)
+    return s * x[0] + np.sum(m)
+
+
+@case(numbers(6, seed=63), 3)
+@njit
+def downward_and_negative(x, n):
+    """Overwritten in a dynamic loop and read again, from the end, by counters kept by hand."""
+    p, s = len(x) - 1, 0.0
+    while p >= -n:
+        if s > 3.0:
+            break
+        s += x[p] * x[p - 1]
+        x[p] = math.sin(s) + x[-p]
+        p -= 2
+    for i in range(-1, -n - 1, -1):
+        x[i] *= x[i + 1] + s
+        if x[i] < -50.0:
+            return x[0]
+    return s * x[-2] + x[2]
+
+
 # Functions
 
 

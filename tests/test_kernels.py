@@ -171,3 +171,32 @@ def test_complex_kernels():
 def test_what_does_not_fit_is_refused_with_a_reason(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("parts", "shared"),
+    [
+        (lambda a: (a[0, :3], a[0, 3:]), False),
+        (lambda a: (a[0, ::2], a[0, 1::2]), False),
+        (lambda a: (a[0, ::-2], a[0, ::2]), False),
+        (lambda a: (a[0], a[1]), False),
+        (lambda a: (a[:, 0], a[:, 1]), False),
+        (lambda a: (a[::-1, 0], a[:, 5]), False),
+        (lambda a: (a[0], a[0]), True),
+        (lambda a: (a[0], a[0, ::-1]), True),
+        (lambda a: (a[0, :4], a[0, 2:]), True),
+        (lambda a: (a[0, 4::-1], a[0, :5]), True),
+        (lambda a: (a[:, 1], a[::-1, 1]), True),
+        (lambda a: (a[0, :0], a[0, :0]), False),
+    ],
+)
+def test_arrays_that_share_memory_are_told_from_views_that_do_not(parts, shared):
+    x, y = parts(np.random.default_rng(0).normal(size=(6, 6)))
+    assert np.shares_memory(x, y) == shared
+    if shared:
+        with pytest.raises(dg.OverlapError, match="share memory"):
+            dg.pullback(squares)((x, y), y)
+    else:
+        _, (back, _) = dg.pullback(squares)((x, y), y)
+        np.testing.assert_allclose(back, 2 * x * y)
