@@ -140,8 +140,9 @@ RAW_CHOICES = [
     "np.maximum({a}, 0)", "np.clip({a}, 0, 1)", "np.where({a} > {b}, np.log({a}), {b})",
     "np.where(np.isnan({a}), {b}, {a})", "np.nan_to_num({a})", "np.select([{a} > 0], [np.log({a})], {b})",
 ]  # fmt: skip
-RAW_REST = [
-    "np.sum({a}, {k})", "np.max({a}, {k})", "np.min({a})", "np.prod({a}, {k})", "np.mean({a})", "{a}[0]", "{a}[::-1]",
+RAW_REST = [  # whether the extreme of 0.0 and -0.0 is the one or the other is an accident: adding zero settles it
+    "np.sum({a}, {k})", "np.max({a}, {k}) + 0.0", "np.min({a}) + 0.0", "np.prod({a}, {k})",
+    "np.mean({a})", "{a}[0]", "{a}[::-1]",
     "{a}[1:]", "{a}[[0, 1, 0]]", "{a}[{a} > 0]", "np.concatenate([{a}, {b}])", "{a}.T", "{a} @ {b}",
     "np.einsum('i,i->i', {a}, {b})", "np.cumsum({a}, {k})", "np.linalg.norm({a})", "np.sort({a})",
     "np.outer({a}, {b})", "np.dot(np.ravel({a}), np.ravel({b}))", "np.diff({a})",

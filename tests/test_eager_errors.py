@@ -148,3 +148,33 @@ def test_an_int_among_what_one_differentiates_by_is_no_count(f):
 
 def test_the_package_shows_its_public_names_only():
     assert set(dir(dg)) == {*dg.__all__, "__version__", "scipy"}
+
+
+X = np.array([1.0, 2.0, 3.0])
+
+
+def doubled_first(a, b):
+    a *= 2.0
+    return np.sum(a * b)
+
+
+@pytest.mark.parametrize("call", [
+    lambda f, a, b: dg.jvp(f, (a, b), (a, b)), lambda f, a, b: dg.vjp(f, a, b), lambda f, a, b: dg.linearize(f, a, b),
+    lambda f, a, b: dg.grad(f)(a, b), lambda f, a, b: dg.grad(f, 1)(a, b), lambda f, a, b: dg.hessian(f)(a, b),
+    lambda f, a, b: dg.jet(f, (a, b), ([a], [b])), lambda f, a, b: dg.jacobian(dg.grad(f))(a, b),
+    lambda f, a, b: dg.grad(lambda t: f(t["a"], t["b"]))({"a": a, "b": b}),
+])  # fmt: skip
+@pytest.mark.parametrize("shared", [(X, X), (X, X[:]), (X[:2], X[1:]), (X[::-1], X)])
+def test_arguments_that_share_memory_cannot_be_written(call, shared):
+    """Each has a derivative of its own, and NumPy would show in one what is written into the other."""
+    text = message(dg.OverlapError, lambda: call(doubled_first, *shared))
+    assert "share memory, and the function writes one of them" in text and "pass copies" in text
+    assert np.array_equal(X, [1.0, 2.0, 3.0])
+    call(lambda a, b: np.sum(a * b), *shared)  # who only reads may have them
+    call(doubled_first, *[x.copy() for x in shared])
+
+
+def test_numbers_that_share_memory_cannot_be_written_as_different_arguments():
+    text = message(dg.OverlapError, lambda: dg.grad(lambda x: dg.grad(doubled_first)(x, x).sum())(X))
+    assert "share memory" in text
+    assert np.array_equal(dg.grad(lambda x: dg.grad(doubled_first)(x, x.copy()).sum())(X), [2.0, 2.0, 2.0])

@@ -84,7 +84,6 @@ FOUND_HARD = [
     (np.array([[2.0, 1.0], [0.0, np.inf]]), "v1 = np.cumprod(x, 1)\nv1 = v1 @ v1"),
     (np.array([0.0, 4.0]), "v1 = np.convolve(np.sqrt(x), [1.0, 2.0])"),
     (np.array([0.0, 4.0]), "v1 = np.einsum('i,j->ij', np.sqrt(x), x)"),
-    (np.array([[0.0, -0.0, np.inf], [np.inf, 1.0, np.inf]]), "v1 = np.arctan2(np.min(x), x)"),
 ]
 
 

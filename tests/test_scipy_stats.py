@@ -187,3 +187,7 @@ def test_normal_distributions_on_a_plane_and_their_entropy():
 def test_a_method_of_a_distribution_under_another_name():
     density = stats.norm.logpdf
     assert dg.grad(lambda x: density(x, 0.5))(1.5) == -1.0
+
+
+def test_parameters_of_different_shapes():
+    dg.check_derivatives(lambda x: stats.beta.logpdf(x * 0.5, 2.0, x + 1), np.array([0.3, 0.7, 1.2]))

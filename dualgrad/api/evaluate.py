@@ -11,12 +11,12 @@ from numpy import ndarray
 from dualgrad import native
 from dualgrad.backends import watch
 from dualgrad.core.containers import difference, flatten, paths, unflatten
-from dualgrad.core.errors import ArgumentError, DualgradError, StructureError
+from dualgrad.core.errors import ArgumentError, DualgradError, OverlapError, StructureError
 from dualgrad.lifting import lift
 from dualgrad.numbers.array import GROUND, Array
 from dualgrad.numbers.level import Level
 from dualgrad.numbers.masked import dense
-from dualgrad.numbers.number import OWN, Number, bare, make, plain
+from dualgrad.numbers.number import OWN, Number, bare, current, make, plain
 
 _FIRST = [0]
 
@@ -61,6 +61,8 @@ class Call:
             for n, value in zip(self.argnums, [new] if self.single else new):
                 args[n] = value
         out = evaluate(self.f, args, self.kwargs)
+        if len(args) > 1 or self.structure is not None:
+            refuse_overlap(self.verb, self.args, args)
         if has_aux and not (isinstance(out, tuple) and len(out) == 2):
             got = f"a tuple of {len(out)}" if isinstance(out, tuple) else type(out).__name__
             raise StructureError(
@@ -182,6 +184,59 @@ def written(verb: str, args: list[Any]) -> Any:
             hint="is a return missing?",
         )
     return found[0] if len(found) == 1 else tuple(found)
+
+
+def refuse_overlap(verb: str, given: Sequence[Any], numbers: Sequence[Any]) -> None:
+    """Raise if the function wrote into an argument whose memory another one shares: each number has memory of its own.
+    """
+    pairs = [pair for a, b in zip(given, numbers) for pair in zip(flatten(a)[0], flatten(b)[0])]
+    for k, (a, number) in enumerate(pairs):
+        if isinstance(number, Number) and number._memory is OWN:
+            for j, (b, _) in enumerate(pairs):
+                if j != k and overlap(a, b):
+                    raise OverlapError(
+                        f"{verb}: two arrays among the arguments share memory, and the function writes one of them",
+                        why="each argument has a derivative of its own, so the other would not see what is written",
+                        hint="pass copies, or write into a copy",
+                    )
+
+
+def overlap(a: Any, b: Any) -> bool:
+    """Whether writing one of two arguments changes the other."""
+    if isinstance(a, Number) and isinstance(b, Number):
+        roots = [x._memory if isinstance(x._memory, Number) else x for x in (a, b)]
+        if roots[0] is not roots[1] and a._linear is b._linear:
+            return False  # one is a copy of the other, and they part when one is written
+    a, b = (current(x)._ground() if isinstance(x, Number) else x for x in (a, b))
+    return type(a) is type(b) is ndarray and bool(np.may_share_memory(a, b) and np.shares_memory(a, b))
+
+
+def copies(leaves: Sequence[Any]) -> list[Any]:
+    """The leaves with copies of the arrays among them, which share memory where the arrays do."""
+    grounds = [ground(x) if type(x) is ndarray else None for x in leaves]
+    copied: dict[int, ndarray] = {}
+
+    def shared(k: int) -> bool:
+        others = (j for j, g in enumerate(grounds) if g is grounds[k] and j != k)
+        return any(np.may_share_memory(leaves[k], leaves[j]) for j in others)
+
+    def copy(x: ndarray, memory: ndarray) -> ndarray:
+        if id(memory) not in copied:
+            copied[id(memory)] = memory.copy("K")
+        new = copied[id(memory)]
+        start, first = (a.__array_interface__["data"][0] for a in (x, memory))
+        return np.ndarray(x.shape, x.dtype, new, start - first, x.strides) if new.strides == memory.strides else x
+
+    several = len({id(g) for g in grounds}) < len(grounds)
+    return [x if g is None else copy(x, g) if several and shared(k) else x.copy()
+            for k, (x, g) in enumerate(zip(leaves, grounds))]  # fmt: skip
+
+
+def ground(x: ndarray) -> ndarray:
+    """The array whose memory this one looks at."""
+    while type(x.base) is ndarray:
+        x = x.base
+    return x
 
 
 def evaluate(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

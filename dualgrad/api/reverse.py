@@ -18,7 +18,7 @@ from dualgrad.numbers.number import bare, plain
 from dualgrad.numbers.recorded import Recorded, Tape
 from dualgrad.numbers.sweeps import pull
 
-from .evaluate import Call, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
+from .evaluate import Call, copies, fitting, fresh, has_nan, nan_inside, strip, value_at, zeros_beside
 from .fields import Basis, check_fields, largest, require_holomorphic
 from .linear_map import LinearMap
 from .route import in_pieces, is_kernel, kernel_route, value_of, with_checkpoints
@@ -107,7 +107,7 @@ def _record(verb: str, f: Callable[..., Any], primals: Sequence[Any], has_aux: b
 def _kept(primals: Sequence[Any]) -> tuple[Any, ...]:
     """Copies of the caller's arrays, for derivatives that are used after the call."""
     leaves, structure = flatten(tuple(primals))
-    return unflatten(structure, [x.copy() if type(x) is ndarray else x for x in leaves])
+    return unflatten(structure, copies(leaves))
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, checkpoint: Any = None) -> Any:

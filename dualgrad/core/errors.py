@@ -70,7 +70,7 @@ class KernelError(DualgradError, TypeError):
 
 
 class OverlapError(DualgradError, ValueError):
-    """Arrays given to a kernel that writes one of them share memory."""
+    """Arrays given to a function that writes one of them share memory."""
 
 
 class ConvergenceError(DualgradError, ArithmeticError):

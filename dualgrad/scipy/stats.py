@@ -8,6 +8,7 @@ Plain arguments go to SciPy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
@@ -62,7 +63,7 @@ class Distribution:
     def __init__(self, name: str, shapes: str = "", support: Any = (-np.inf, np.inf), inside: float = 0.5,
                  valid: Callable[..., Any] | None = None, **functions: Any):  # fmt: skip
         self.name, self.shapes, self.support, self.inside = name, shapes.split(), support, inside
-        self.valid = valid or (lambda *shapes: np.all([s > 0 for s in shapes], axis=0) if shapes else True)
+        self.valid = valid or (lambda *shapes: reduce(np.logical_and, [s > 0 for s in shapes], True))
         self.functions, self.discrete = functions, "logpmf" in functions
 
     def __repr__(self) -> str:

@@ -231,13 +231,12 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
             positions = np.arange(value.size).reshape(value.shape)
             return gather(x, np.sum(chosen(hit, positions, 0), axis=axis, keepdims=keepdims))
         flat = np.reshape(top, np.shape(count))[()]
-        below = sum(chosen(hit, chosen(np.isfinite(top), top, 0) - x, 0.0), axis, keepdims=keepdims)
+        shared = sum(chosen(hit, x - chosen(np.isfinite(top), top, 0), 0.0), axis, keepdims=keepdims)
         if initial is not NONE:
             own = flat == plain(initial)
             count = count + own
-            below = below + chosen(own, chosen(np.isfinite(flat), flat, 0) - initial, 0.0)
-        # The difference from the extreme is zero; subtracted, it leaves the sign of an extreme that is zero.
-        return chosen(np.isfinite(flat), flat, 0)[()] - below / np.maximum(count, 1).astype(value.dtype)
+            shared = shared + chosen(own, initial - chosen(np.isfinite(flat), flat, 0), 0.0)
+        return shared / np.maximum(count, 1).astype(value.dtype) + chosen(np.isfinite(flat), flat, 0)[()]
 
     extreme.__name__ = function.__name__
     return extreme
