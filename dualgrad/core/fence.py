@@ -50,7 +50,7 @@ SYNTAX = _rows("""
     Lambda: a lambda | - | - | define the function beside the kernel and decorate it with @njit
     FunctionDef: a nested function | - | - | define the function beside the kernel and decorate it with @njit
     ClassDef: a class | - | - | pass its numbers and arrays as arguments of their own
-    Starred: a star argument | - | - | write the arguments out
+    Starred: a star argument that is no tuple, or a star parameter | - | - | write the arguments out
     kwonly: a keyword-only argument | - | - | make it an ordinary argument
     Global: a global statement | - | - | return the value, or write it into an array argument
     Nonlocal: a nonlocal statement | - | - | return the value, or write it into an array argument

@@ -48,9 +48,10 @@ def special_words() -> dict[Any, str]:
 
 def read_call(r: Any, node: Any) -> Value:
     """What a call means; ``r`` is the `Reader` of the function that calls."""
-    for part in (*node.args, *node.keywords):
-        if isinstance(part, ast.Starred) or isinstance(part, ast.keyword) and part.arg is None:
-            r.source.fence(node, "Starred")
+    if any(part.arg is None for part in node.keywords):
+        r.source.fence(node, "Starred")
+    if any(isinstance(part, ast.Starred) for part in node.args):
+        node = ast.copy_location(ast.Call(node.func, spread_arguments(r, node), node.keywords), node)
     base = r.value(node.func.value) if isinstance(node.func, ast.Attribute) else None
     if is_number(base) and node.func.attr in ("conjugate", "conj"):
         return r.elementwise(node, "conj", base)
@@ -82,6 +83,17 @@ def read_call(r: Any, node: Any) -> Value:
         return r.cast(r.atom(arguments(r, node, "x")["x"]), np.dtype(function).name)
     made = str(getattr(function, "__module__", "")).startswith("dualgrad.numbers")
     r.source.refuse(node, "number" if made else "call")
+
+
+def spread_arguments(r: Any, node: ast.Call) -> list[ast.expr]:
+    """The arguments of a call with the parts of a tuple in the place of ``*tuple``."""
+    found: list[ast.expr] = []
+    for part in node.args:
+        value = r.value(part.value) if isinstance(part, ast.Starred) else None
+        if value is not None and type(value) is not tuple:
+            r.source.fence(node, "Starred")
+        found += [part] if value is None else [Given(v, part) for v in value]
+    return found
 
 
 def attribute(r: Any, node: ast.Attribute, base: Array) -> Value:

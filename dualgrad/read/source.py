@@ -20,7 +20,7 @@ class Source:
 
     def __init__(self, f: Any):
         self.function = getattr(f, "py_func", f)
-        self.name: str = self.function.__name__
+        self.name: str = self.function.__name__.replace("<lambda>", "lambda_")
         self.file: str = self.function.__code__.co_filename
         self.is_own = self.file.startswith(HERE)  # the library of `dualgrad.read`, which no user wrote
         self.text: dict[int, str] = {}
@@ -34,6 +34,8 @@ class Source:
 
     def parse(self) -> ast.FunctionDef:
         try:
+            if self.function.__name__ == "<lambda>":
+                return self.parse_lambda()
             lines, first = inspect.getsourcelines(self.function)
             tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
         except (OSError, TypeError, SyntaxError):
@@ -41,6 +43,25 @@ class Source:
         ast.increment_lineno(tree, first - 1)
         self.text = dict(enumerate(lines, first))
         return tree if isinstance(tree, ast.FunctionDef) else self.fence(tree, "Lambda")
+
+    def parse_lambda(self) -> ast.FunctionDef:
+        """A lambda as a function that returns its body; of several in a line, the one where the code is."""
+        lines, _ = inspect.findsource(self.function)
+        self.text = dict(enumerate(lines, 1))
+        code = self.function.__code__
+        places = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
+
+        def holds(n: ast.Lambda) -> bool:
+            start, end = (n.body.lineno, n.body.col_offset), (n.body.end_lineno or 0, n.body.end_col_offset or 0)
+            return all(start <= place <= end for place in places)
+
+        found = [n for n in ast.walk(ast.parse("".join(lines))) if isinstance(n, ast.Lambda) and holds(n)]
+        if not found or not places:
+            self.fence(ast.Pass(lineno=code.co_firstlineno), "Lambda")
+        node = found[-1]  # the innermost: it comes last
+        returned = ast.copy_location(ast.Return(node.body), node.body)
+        function = ast.FunctionDef("lambda_", node.args, [returned], [], None)
+        return ast.fix_missing_locations(ast.copy_location(function, node))
 
     def refuse(self, node: ast.AST, key: str, **fields: Any) -> NoReturn:
         """Raise the error of this row, which names the user's line."""
