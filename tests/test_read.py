@@ -44,7 +44,7 @@ def source(program, fold=False):
 
 def compiled(program, fold=False):
     names = {"np": np, "math": math, "StructureError": StructureError, **outside_things(program)}
-    names |= {name: getattr(dots, name) for name in ("dot", "dot_nt", "dot_tn")}
+    names |= {name: getattr(dots, name) for name in ("plus", "dot", "dot_nt", "dot_tn")}
     exec(source(program, fold), names)
     return names[program.name]
 

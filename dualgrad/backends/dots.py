@@ -47,6 +47,16 @@ def product_by_loops(a: Any, b: Any) -> Any:
 
 
 @njit(**FLAGS)
+def plus(a: Any, b: Any) -> Any:
+    """``a + b``"""
+    out = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[i, j] = a[i, j] + b[i, j]
+    return out
+
+
+@njit(**FLAGS)
 def dot(a: Any, b: Any) -> Any:
     """``a @ b``"""
     if a.shape[1] != b.shape[0]:

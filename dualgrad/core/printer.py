@@ -20,7 +20,7 @@ from .walk import atoms_read, walk
 _LONGEST_FOLD = 100
 # Names that the words' texts use, and the text around them.
 RESERVED = frozenset(
-    """np math special user vector_math fresh_array share_memory careful flush restore dot dot_nt dot_tn
+    """np math special user vector_math fresh_array share_memory careful flush restore plus dot dot_nt dot_tn
     StructureError OverlapError range len abs float int bool complex""".split()  # noqa: SIM905
 )
 COMPARISON, POWER = 5, 40  # precedences that need brackets on both sides: Python chains comparisons

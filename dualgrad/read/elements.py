@@ -94,7 +94,8 @@ class Wholes(Views):
         values = tuple(self.once(v, shape) for v in values)
 
         def at(index: Sequence[Atom]) -> Atom:
-            return f(*(self.spread_entry(v, index) for v in values))
+            arrays = {v: self.spread_entry(v, index) for v in values if isinstance(v, Array)}  # x * x reads x once
+            return f(*(arrays[v] if isinstance(v, Array) else v for v in values))
 
         return self.expression(shape, at, *values)
 

@@ -28,7 +28,9 @@ def reduction(r: Any, node: ast.Call, of: Callable[..., Atom]) -> Value:
     rank = len(found.axes)
     if axis is None or rank == 1:
         return of(r, node, found)
-    found, axis = r.settled(found), axis_of(r, node, axis, rank)
+    if getattr(of, "func", of) not in (summed, mean):  # these read each entry once
+        found = r.settled(found)
+    axis = axis_of(r, node, axis, rank)
     shape = [n for k, n in enumerate(r.shape(found)) if k != axis]
 
     def at(index: Sequence[Atom]) -> Atom:

@@ -47,6 +47,10 @@ def product_of_entries(s: Let, b: Builder) -> None:
     """Zeros, and a nest of loops that adds; where it can, the innermost one runs along memory."""
     b.line = s.line
     x, y = s.args
+    if s.word.name == "plus":
+        b.zeros(b.dims(x), s.target.type.dtype, s.target)
+        b.each(b.dims(x), lambda body, at: body.store(s.target, at, body.add(body.load(x, *at), body.load(y, *at))))
+        return
     (row, column), target = s.word.rule.lengths, s.target
     rows, inner, columns = b.shape(x, axis=row), b.shape(x, axis=1 - row), b.shape(y, axis=column)
     b.zeros([rows, columns], target.type.dtype, target)

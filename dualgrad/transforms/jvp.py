@@ -219,25 +219,22 @@ class Derivative:
             self.dots[s.target] = self.zeros_beside(variable(s.args[0]), linear)
 
     def product(self, s: Let, linear: Builder) -> None:
-        """The product rule of matrices: the tangent is the term of one factor, to which that of the other is added."""
+        """The product rule of matrices: a term for each factor that has a tangent."""
+        if s.word.name == "plus":
+            found = [self.dots[a] for a in s.args if a in self.dots]
+            self.dots[s.target] = linear.plus(*found) if len(found) > 1 else linear.copy(found[0])
+            return
         rule, terms = s.word.rule, []
         for name, factor in zip(rule.args, s.args, strict=True):
             if factor in self.dots:
                 env: dict[str, Any] = {n: a if n == name else self.held(a, linear) for n, a in zip(rule.args, s.args)}
                 env |= {f"d{n}": self.dots[factor] if n == name else None for n in rule.args}
                 terms.append(Writer(env, linear, linear, frozenset(f"d{n}" for n in rule.args)).write(rule.jvp))
-        dot = self.dots[s.target] = terms[0]
-        if len(terms) > 1:
-            lengths, term = self.lengths(s.target, self.primal or linear), terms[1]
-            linear.each(lengths, lambda b, at: b.store(dot, at, b.load(term, *at), accumulate=True))
+        self.dots[s.target] = terms[0] if len(terms) == 1 else linear.plus(*terms)
 
     def held(self, array: Atom, linear: Builder) -> Atom:
         """A matrix as the linear statement that follows has to find it: it is there."""
         return array
-
-    def lengths(self, array: Atom, b: Builder) -> list[Atom]:
-        """The lengths of an array's axes."""
-        return b.dims(array)
 
     def array_dot(self, array: Atom, linear: Builder) -> Var:
         """An array's tangent; zeros where it has none."""

@@ -315,7 +315,7 @@ class Unzip(Derivative):
         self.tapes.append(tape)
         return tape
 
-    def lengths(self, array: Atom, b: Builder) -> list[Atom]:
+    def lengths(self, array: Atom) -> list[Atom]:
         """The lengths of an array, worked out before the outermost loop."""
         found = lengths_at_root(variable(array), self.bound_at_root, self.lets)
         assert found is not None  # other products are written out
@@ -327,7 +327,7 @@ class Unzip(Derivative):
         if self.is_stable(array):
             return array
         assert self.primal is not None
-        name, dims = variable(array).name, self.lengths(array, self.primal)
+        name, dims = variable(array).name, self.lengths(array)
         tape, index = self.tape(name, array.type.dtype, dims, self.primal), self.level.index
         self.primal.each(dims, lambda b, at: b.store(tape, (*index, *at), b.load(array, *at)))
         if self.level.loop is None:

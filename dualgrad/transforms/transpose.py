@@ -39,7 +39,7 @@ from ..core.program import (
 )
 from ..core.walk import atoms_read, walk
 from ..rules.text import Writer
-from .activity import active_vars
+from .activity import active_vars, array_families
 from .jvp import matched
 from .ssa import ssa
 from .tidy import tidy
@@ -85,6 +85,9 @@ class Transposition:
         reads = Counter(a for s in walk(program.body) for a in atoms_read(s))
         copies = {s.args[0] for s in program.body if isinstance(s, Let) and s.word.name == "copy"}
         self.copied = {v for v in self.params if v in copies and reads[v] == 1 and v not in program.results}
+        self.stored = {s.array for s in walk(program.body) if isinstance(s, Store)}
+        self.renamed = set(array_families(program))
+        self.untouched: set[Atom] = set()  # arrays of the block at hand whose cotangents are zero up to here
 
     def is_linear(self, atom: Atom) -> bool:
         return isinstance(atom, Var) and atom in self.linear
@@ -137,9 +140,14 @@ class Transposition:
                     self.declare(v, b, self.shape_by(s, b))
         for target, value in seeds:
             self.add(target, value, b)
+        outer = self.untouched
+        self.untouched = {s.target for s in linear if isinstance(s, Let) and s.target.type.rank}
+        self.untouched -= self.renamed.union(target for target, _ in seeds)
         for s in reversed(linear):
             b.line = s.line
             getattr(self, type(s).__name__.lower() + "_")(s, b)
+            self.untouched.difference_update(a for t in walk([s]) for a in atoms_read(t))
+        self.untouched = outer
 
     def has_linear(self, s: Statement) -> bool:
         return any(self.bound_here(t) or isinstance(t, Store) and self.is_linear(t.array) for t in walk([s]))
@@ -182,7 +190,11 @@ class Transposition:
             self.add(s.args[0], ct, b)
         elif name != "full":
             for arg, value in self.contributions(s, ct, b):
-                self.add(arg, value, b)
+                if arg in self.untouched and (value is not ct or arg not in self.stored):
+                    self.bars[arg] = variable(value)  # the first to arrive, in memory of its own or that none writes
+                    self.untouched.discard(arg)
+                else:
+                    self.add(arg, value, b)
 
     def contributions(self, s: Let, ct: Any, b: Builder) -> Iterator[tuple[Atom, Atom | None]]:
         """For each linear argument of a let, what its cotangent gains."""
