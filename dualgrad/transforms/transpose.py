@@ -141,7 +141,7 @@ class Transposition:
         for target, value in seeds:
             self.add(target, value, b)
         outer = self.untouched
-        self.untouched = {s.target for s in linear if isinstance(s, Let) and s.target.type.rank}
+        self.untouched = {s.target for s in linear if isinstance(s, Let) and s.target.type.rank > 0}
         self.untouched -= self.renamed.union(target for target, _ in seeds)
         for s in reversed(linear):
             b.line = s.line
