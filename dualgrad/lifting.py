@@ -112,7 +112,7 @@ def _lift_function(f: types.FunctionType) -> Callable[..., Any]:
     if known is not None:
         code, cells, clone = known
         if code is f.__code__ and (not cells or cells == _contents(f)):
-            return clone
+            return clone or f
     return _clone(f)
 
 
@@ -131,7 +131,7 @@ def _content(cell: types.CellType) -> Any:
 def _clone(f: types.FunctionType) -> Callable[..., Any]:
     code, clones = f.__code__, _CLONES[as_python()]
     if _is_foreign(f) or _assigns_globals(code):
-        clones[f] = code, _contents(f), f
+        clones[f] = code, _contents(f), None  # naming f here would keep it, and what it closes over, for ever
         return f
     cells = tuple(map(_new_cell, f.__closure__ or ()))
     called = _only_called(code)

@@ -12,6 +12,7 @@ import numpy as np
 from dualgrad.core.containers import flatten, unflatten
 from dualgrad.lifting import lift
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, is_float, kept
+from dualgrad.numbers.masked import Masked
 from dualgrad.numbers.number import Number, bare
 from dualgrad.numbers.recorded import Recorded
 
@@ -71,10 +72,7 @@ def checkpoint(f: Callable[..., Any], every: Any = None) -> Callable[..., Any]:
 
     @wraps(f, updated=())
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        given = args, kwargs, tuple(_closed_over(f))
-        if type(Given(given).top) is not Recorded:
-            return lift(f)(*args, **kwargs)
-        return apply_function(_Checkpoint(f), given)
+        return _Checkpoint(f)(args, kwargs, tuple(_closed_over(f)))
 
     return checkpointed
 
@@ -86,10 +84,16 @@ class _Checkpoint(Function):
         self.f, self.name = f, f"checkpoint of {getattr(f, '__name__', 'f')}"
 
     def __call__(self, args: Any, kwargs: Any, closed: Any) -> Any:
+        """On a tape one entry, on the tapes below it as well."""
+        if type(Given((args, kwargs, closed)).top) is Recorded:
+            return apply_function(self, (args, kwargs, closed))
+        return self.run(args, kwargs, closed)
+
+    def run(self, args: Any, kwargs: Any, closed: Any) -> Any:
         return lift(_closing_over(self.f, iter(closed)))(*args, **kwargs)
 
     def rest(self, given: Given) -> tuple[list[Any], Any, Rest]:
-        primals = [_read_only(kept(p)) for p in given.primals]
+        given.primals = primals = [_read_only(kept(p)) for p in given.primals]
         outs, form = results(self(*given.tree(primals)))
         return outs, form, _Again(self, given, primals)
 
@@ -107,7 +111,7 @@ class _Again(Rest):
 
         def run(*chosen: Any) -> Any:
             waiting = iter(chosen)
-            out = function(*given.tree([next(waiting) if on else p for p, on in zip(primals, given.active)]))
+            out = function.run(*given.tree([next(waiting) if on else p for p, on in zip(primals, given.active)]))
             return tuple(y if is_float(y) else 0.0 for y in flatten(out)[0])
 
         chosen = given.among(primals)
@@ -118,7 +122,19 @@ class _Again(Rest):
         return self._recorded().push(dots)
 
     def pull(self, cts: list[Any], lead: int | None = None) -> list[Any]:
-        return self._recorded().pull(cts, lead)
+        if any(isinstance(c, Masked) for c in cts):
+            return self._recorded().pull(cts, lead)
+        return _Pullback(self, lead)(self.primals, cts, ())
+
+
+class _Pullback(_Checkpoint):
+    """A checkpoint's pullback, which is a checkpoint itself to the tape that records it."""
+
+    def __init__(self, again: _Again, lead: int | None):
+        self.again, self.lead, self.name = again, lead, f"pullback of {again.function.name}"
+
+    def run(self, primals: list[Any], cts: list[Any], closed: Any) -> list[Any]:
+        return _Again(self.again.function, self.again.given, primals)._recorded().pull(cts, self.lead)
 
 
 def _read_only(a: Any) -> Any:

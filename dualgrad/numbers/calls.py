@@ -48,6 +48,10 @@ class Given:
         other.primals = primals
         return other
 
+    def forget(self) -> None:
+        """Let go of the numbers: their tape holds the rest of the call, which holds this; all of it would live on."""
+        self.leaves, self.numbers, self.top, self.level = self.primals, [], None, None
+
     def tree(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """Leaves in the containers of the arguments."""
         return unflatten(self.structure, leaves)
@@ -210,13 +214,14 @@ def _jet(function: Function, given: Given) -> Any:
 def _recorded(function: Function, given: Given) -> Any:
     """One entry for the whole call; if there are several results, one more for each of them."""
     tape = given.level
+    refs = tuple(a._linear for a in given.numbers)
     outs, form, rest = function.rest(given)
+    given.forget()
     outs = [below(tape, function, y) for y in outs]
     if watch.watcher is not None:
         for y in outs:
             watch.watcher.called(function.name, primal=y)
     floats = [k for k, y in enumerate(outs) if is_float(y)]
-    refs = tuple(a._linear for a in given.numbers)
     calls = Call(function, [outs[k] for k in floats], outs, rest)
     several = len(floats) != 1
     slot = tape.slot(calls, (), refs) if floats and several else None
