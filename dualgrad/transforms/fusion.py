@@ -179,6 +179,27 @@ class Fusion:
         return array not in self.program.results and array not in self.program.params
 
 
+def ascending(program: Program) -> Program:
+    """The program with innermost loops that run backwards run forwards where the order does not matter.
+
+    LLVM vectorises both, but has to turn each vector around in the first.
+    """
+    fusion = Fusion(program)
+
+    def block(old: Block) -> Block:
+        return [one(s) for s in old]
+
+    def one(s: Statement) -> Statement:
+        inside = blocks_of(s)
+        if isinstance(s, For) and s.reverse and not any(blocks_of(t) for t in s.body):
+            effects = Effects.of([s])
+            if not effects.fails and not fusion.exchanges(effects) and fusion.reorderable(s, effects):
+                return replace(s, reverse=False)
+        return rebuilt(s, lambda a: a, block) if inside else s
+
+    return replace(program, body=block(program.body))
+
+
 def _hands_on(s: Statement, array: Atom) -> bool:
     return bool(blocks_of(s)) and array in set(atoms_read(s))
 

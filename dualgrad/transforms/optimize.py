@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..core.build import Builder
 from ..core.program import Block, For, Let, Program
 from ..core.walk import blocks_of, rebuilt, walk
-from .fusion import fused
+from .fusion import ascending, fused
 from .invariant import hoisted, promoted
 from .memory import arrays_read, arrays_stored, forwarded
 from .ranges import unsigned
@@ -22,7 +22,7 @@ def settled(program: Program) -> Program:
 def optimized(program: Program) -> Program:
     """The last word before a program is printed."""
     program = fused(tidy(hoisted(forwarded(program))))
-    return unsigned(tidy(promoted(hoisted(forwarded(program)))))
+    return unsigned(ascending(tidy(promoted(hoisted(forwarded(program))))))
 
 
 def flushing(program: Program) -> Program:

@@ -105,7 +105,7 @@ class Ranges:
 
     def loop(self, s: For | While) -> None:
         """What holds of a carry at first and is preserved by every turn holds always."""
-        holding = [pair for c in s.carries if c.inner.type == INT for pair in self.invariants(c)]
+        holding = [pair for c in s.carries if c.inner.type == INT for pair in self.invariants(s, c)]
         while True:
             self.entering(s)
             mark = len(self.facts.log)
@@ -127,15 +127,28 @@ class Ranges:
     def entering(self, s: For | While) -> None:
         """Called before a loop, with the facts that hold there."""
 
-    def invariants(self, c: Carry) -> list[tuple[Carry, Form]]:
-        """Bounds of a carry that hold when it enters: zero, and what it enters with."""
+    def invariants(self, s: For | While, c: Carry) -> list[tuple[Carry, Form]]:
+        """Bounds of a carry that hold when it enters: zero, what it enters with, and the range of the loop."""
         init, inner = self.form(c.init), Form.of(c.inner)
-        bounds = [inner.minus(init), init.minus(inner)]
-        return [(c, bound) for bound in (bounds if not self.proves(init) else [inner, *bounds])]
+        bounds = [inner, inner.minus(init), init.minus(inner)]
+        if isinstance(s, For):
+            ends = map(self.form, (s.start, s.stop))
+            bounds += [bound for end in ends for bound in (end.minus(inner).minus(ONE), inner.minus(end).minus(ONE))]
+        return [(c, bound) for bound in bounds if self.proves(bound.put(c.inner, init))]
 
     def preserved(self, c: Carry, bound: Form) -> bool:
         """Whether a turn keeps a bound; a value that every turn multiplies would soon leave 64 bits."""
-        return not self.multiplies(c.next, c.inner) and self.proves(bound.put(c.inner, self.form(c.next)))
+        values = (self.form(a) for a in self.alternatives(c.next))
+        return not self.multiplies(c.next, c.inner) and all(self.proves(bound.put(c.inner, v)) for v in values)
+
+    def alternatives(self, atom: Atom) -> Iterator[Atom]:
+        """The values between which a number was chosen."""
+        s = self.lets.get(atom)
+        if s is not None and s.word.name == "where":
+            for a in s.args[1:]:
+                yield from self.alternatives(a)
+        else:
+            yield atom
 
     def multiplies(self, atom: Atom, v: Var) -> bool:
         """Whether an integer is made of a multiple of ``v``; a remainder of it is small again."""
