@@ -51,8 +51,10 @@ def by_duals(n: int) -> Callable[[Array, Array], None]:
     @njit
     def jacobians(points: Array, out: Array) -> None:
         images, p = dg.as_duals(out, n), dg.seed(points[0], n, 16 - n)
+        values = p.primal
         for i in range(len(points)):
-            p.primal[:] = points[i]
+            for k in range(16):
+                values[k] = points[i, k]
             images[i, 0], images[i, 1] = projected(p)
 
     return jacobians
