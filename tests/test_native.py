@@ -152,6 +152,18 @@ def test_constant_exponents_are_those_of_python(kind, value):
 
 
 @njit
+def raised(x, n):
+    return x**n
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, -0.5])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5])
+def test_integer_exponents_that_are_arguments(n, value):
+    for x in (dg.Dual(value, 1.0), dg.Jet([value, 1.0, 0.5, 0.25])):
+        assert same(raised(x, n), apply(WORDS["power"], x, n))
+
+
+@njit
 def discretes(x):
     whole = math.floor(x), round(x), np.sign(x), x // 1.5
     return x < 3, x == x, 1 < x <= 2.5, x != 2, bool(x), not x, np.isnan(x), whole
@@ -198,6 +210,10 @@ def test_single_precision_follows_numbas_promotion():
     assert [v.dtype.name for v in found] == ["float32", "float32", "float64", "float64", "float32"]
     assert [v.tangent.dtype for v in found] == [v.dtype for v in found]
     np.testing.assert_allclose([float(v.tangent) for v in found], [1, math.cos(0.5), 2, 1, 3], rtol=1e-7)
+    t = dg.Jet(np.array([0.5, 1.0, 0.25], np.float32))
+    for ours, theirs in zip(f(t), f.py_func(t), strict=True):
+        np.testing.assert_allclose(ours.coeffs, theirs.coeffs, rtol=1e-6)
+    assert [v.dtype.name for v in f(t)] == [v.dtype.name for v in found]
 
 
 def test_a_division_by_zero_does_what_it_does_to_floats():
@@ -394,6 +410,33 @@ def test_arrays_are_memory_whose_views_alias():
     assert np.array_equal(primal, GRID.primal) and np.array_equal(tangent, GRID.tangent)
 
 
+@njit
+def whole(a, x, c):
+    b = np.exp(-a) * a[0] + a[:, :1] / c
+    b[0] *= x
+    b += b[0] - c
+    return b, a > 2.0, x * c, a**2 + 1, abs(-a), np.sum(b * b)
+
+
+@pytest.mark.parametrize("kind", ["dual", "jet"])
+def test_functions_of_whole_arrays_broadcast_as_in_python(kind):
+    rng = np.random.default_rng(2)
+    a = GRID if kind == "dual" else dg.Jet(rng.normal(size=(3, 2, 3)))
+    found, wanted = (f(a, a[1, 2], np.array([1.0, 2.0, 4.0])) for f in (whole, whole.py_func))
+    assert np.array_equal(found[1], wanted[1]) and found[1].dtype == bool
+    for ours, theirs in zip(found, wanted, strict=True):
+        if not isinstance(theirs, np.ndarray):
+            np.testing.assert_allclose(parts(ours), parts(theirs), rtol=1e-12, atol=1e-13)
+
+
+def test_shapes_that_do_not_broadcast_raise():
+    f = njit(lambda a, b: a * b)
+    assert f(GRID, np.ones((2, 1))).shape == (2, 3)
+    assert f(GRID[:0], np.ones((1, 3))).shape == (0, 3)
+    with pytest.raises(ValueError, match="arrays of numbers whose shapes do not broadcast"):
+        f(GRID, np.ones((3, 3)))
+
+
 def test_series_have_arrays_too():
     x = dg.Jet(np.random.default_rng(1).normal(size=(4, 5)))
     f = njit(lambda a: (a[1] * a[2], a.coeffs, a.primal, a[::-1]))
@@ -524,9 +567,9 @@ REFUSALS = [
     (lambda x: dg.Dual(x, np.ones(2)), (1.0,), "tangent is an array.*part of the type.*give a tuple"),
     (lambda x: dg.Jet((x,)), (1.0,), "a Jet of .*two or more floats"),
     (lambda x: x * 1j, (WIDE,), "complex128 meet.*real and imaginary parts"),
-    (lambda x: x * np.ones(2), (WIDE,), "array.* meet.*loop over the entries"),
-    (lambda a: a * 2.0, (GRID,), "mul of an array of numbers.*loop over the entries"),
-    (lambda a: np.exp(a), (GRID,), "exp of an array of numbers.*loop over the entries"),
+    (lambda x: x * np.ones(2, np.complex128), (WIDE,), "complex128 meet.*real and imaginary parts"),
+    (lambda a: math.sin(a), (GRID,), "sin of an array of numbers.*loop over the entries"),
+    (lambda a: max(a, 1.0), (GRID,), "max of an array of numbers.*loop over the entries"),
     (lambda x: math.gamma(x), (WIDE,), "gamma of a Dual is not known.*needs digamma.*call it from Python"),
     (lambda x, n: dg.seed(x, n), (np.ones(3), 2), "directions that is computed.*literal or a global constant"),
     (lambda x: dg.seed(x, 2), (1.0,), "dg.seed of float64.*give an array of floats"),

@@ -2,7 +2,8 @@
 
 Reading order: `types` (the numbers as numba's types), `functions` (which functions take them, and how numba is told),
 `programs` (what a function does to numbers, as a program), `operations` and `emit` (a program as machine code),
-`making` (from floats to numbers and back), `arrays`, `boxing` (from Python and back), `ruled` (users' own rules).
+`making` (from floats to numbers and back), `arrays` and `elementwise`, `boxing` (from Python and back), `ruled`
+(users' own rules).
 
 Numba calls `init` before it compiles anything (its entry point ``numba_extensions``).  It has to be quick, for most
 programs have no such numbers: it brings numba's types and templates only, and the table is read when a template

@@ -1,7 +1,8 @@
 """Which functions may take numbers, and how numba is told: one template and one lowering for all.
 
 Every function of NumPy that acts entry by entry, of `math`, and every operator gets a template that does nothing
-unless a number is among the arguments.  Only then the table is read (`operations`), which says what the function is.
+unless a number, or an array of numbers, is among the arguments.  Only then the table is read (`operations`), which
+says what the function is.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .types import NumberArray, NumberType, common, refused
 
 OPERATORS = """add sub mul truediv pow mod floordiv iadd isub imul itruediv ipow imod ifloordiv neg pos lt le gt ge eq
 ne not_ truth""".split()  # noqa: SIM905
+IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ipow", "imod", "ifloordiv")
 BUILTINS = {abs: (1,), bool: (1,), round: (1,), pow: (2,), max: (2, 3, 4, 5, 6), min: (2, 3, 4, 5, 6)}
 THREE = {np.where: (types.Boolean, types.Number), np.clip: (types.Number,)}
 LOST = {
@@ -54,13 +56,13 @@ def template_for(function: Any) -> type[AbstractTemplate]:
 
     class Template(AbstractTemplate):
         key = function
+        metadata = {"target": "cpu"}  # asked before numba's own, which do not expect such arrays
 
         def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
-            if any(isinstance(t, NumberArray) for t in args):
-                raise refused(f"{function.__name__} of an array of numbers", "its entries are numbers, one by one",
-                              "write the loop over the entries")  # fmt: skip
-            if kws or not any(isinstance(t, NumberType) for t in args):
+            if kws or not any(isinstance(t, (NumberType, NumberArray)) for t in args):
                 return None
+            if any(isinstance(t, types.Array) for t in args):
+                return loop_for(function, args).get_call_type(self.context, args, {})
             from . import operations
 
             if not operations.takes(function, len(args)):
@@ -75,10 +77,27 @@ def template_for(function: Any) -> type[AbstractTemplate]:
     return Template
 
 
+def loop_for(function: Any, args: tuple[Any, ...]) -> types.Dispatcher:
+    """What is called where an array of numbers is among the arguments of a function that acts entry by entry."""
+    from .elementwise import looped
+    from .operations import takes
+
+    operation = getattr(function, "__module__", "") == "_operator"
+    if not (isinstance(function, np.ufunc) or function is abs or operation) or not takes(function, len(args)):
+        raise refused(f"{function.__name__} of an array of numbers", "it does not act entry by entry",
+                      "write the loop over the entries")  # fmt: skip
+    in_place = operation and function.__name__ in IN_PLACE and isinstance(args[0], NumberArray)
+    return looped(function, args, in_place)
+
+
 def lowering_for(function: Any) -> Callable[..., Any]:
     """The code of a function where numbers are among its arguments."""
 
     def lower(context: Any, builder: Any, sig: Any, args: tuple[Any, ...]) -> Any:
+        if any(isinstance(t, types.Array) for t in sig.args):
+            found: Any = loop_for(function, sig.args)
+            called = found.get_call_type(context.typing_context, sig.args, {})
+            return context.get_function(found, called)(builder, args)
         from . import operations
 
         return operations.lower(function, context, builder, sig, args)
@@ -116,5 +135,9 @@ def patterns(function: Any, count: int) -> Iterator[tuple[Any, ...]]:
     for pattern in itertools.product((NumberType, types.Number), repeat=count):
         if NumberType in pattern and (types.Boolean not in first or pattern[0] is types.Number):
             yield (types.Boolean, *pattern[1:]) if types.Boolean in first else pattern
+    if count < 3:
+        for pattern in itertools.product((NumberArray, types.Array, NumberType, types.Number), repeat=count):
+            if NumberArray in pattern or {types.Array, NumberType} == set(pattern):
+                yield pattern
     if function in (operator.pow, operator.ipow):
         yield NumberType, types.Omitted  # an exponent that is a constant of the function
