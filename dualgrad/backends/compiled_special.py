@@ -16,9 +16,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
+from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof_impl
 
 from dualgrad.core.errors import UnsupportedError
+
+from .dispatcher import NumbersApart
 
 # The names of the words' texts, and SciPy's compiled names where they differ.
 SCIPY = {
@@ -84,7 +87,17 @@ def wrapped(name: str, f: Any, count: int) -> Any:
     floats = ", ".join(f"float({a})" for a in "xyz"[:count])
     names = {"f": f}
     exec(f"def {name}({args}):\n    return f({floats}, 0)\n", names)
-    return njit(names[name])
+    return Special(names[name])
+
+
+class Special(NumbersApart, CPUDispatcher):
+    """A function of SciPy, of floats; numbers of nopython code go by the word of its name."""
+
+    def of_numbers(self, args: Any) -> Any:
+        return hooks["numbers"](self.py_func.__name__)
+
+
+hooks: dict[str, Callable[[str], Any]] = {}  # filled by `dualgrad.native`, some floors up
 
 
 def capsule_name(capsule: Any) -> bytes:
@@ -114,7 +127,9 @@ def make_polygamma() -> Any:
         n, x = int(n), float(x)
         if n == 0:
             return digamma(x)
-        if x <= 0 and x == math.floor(x):
+        if x == -math.inf:
+            return math.nan  # and no number of steps leads away from there
+        if x <= 0 and x == np.floor(x):
             return math.inf
         total = 0.0
         while x < 20 + n:

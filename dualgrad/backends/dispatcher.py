@@ -130,7 +130,26 @@ def is_number_type(t: Any) -> bool:
     return hasattr(t, "lanes") or hasattr(getattr(t, "dtype", None), "lanes")
 
 
-class RuledDispatcher(KernelDispatcher):
+class NumbersApart:
+    """A dispatcher of a function of floats that sends numbers of nopython code to ``of_numbers(types)``."""
+
+    of_numbers: Callable[[Any], Any]
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        names, given = self._compiler.fold_argument_types(args, kws)  # type: ignore[attr-defined]
+        if any(map(is_number_type, given)):
+            template, _, *rest = self.of_numbers(given).get_call_template(given, {})
+            return template, names, *rest
+        return super().get_call_template(args, kws)  # type: ignore[misc]
+
+    def get_overload(self, sig: Any) -> Any:
+        args = normalize_signature(sig)[0]
+        if any(map(is_number_type, args)):
+            return self.of_numbers(args).get_overload(sig)
+        return super().get_overload(sig)  # type: ignore[misc]
+
+
+class RuledDispatcher(NumbersApart, KernelDispatcher):
     """The plain function behind an object with rules of its own, for nopython code; numbers go by the rules."""
 
     def __init__(self, owner: Any, recipe: Recipe):
@@ -140,18 +159,8 @@ class RuledDispatcher(KernelDispatcher):
     def __reduce__(self) -> Any:
         return getattr, (self.owner, "dispatcher")
 
-    def get_call_template(self, args: Any, kws: Any) -> Any:
-        names, given = self._compiler.fold_argument_types(args, kws)  # type: ignore[attr-defined]
-        if any(map(is_number_type, given)):
-            template, _, *rest = self.owner.__dualgrad_numbers__(given).get_call_template(given, {})
-            return template, names, *rest
-        return super().get_call_template(args, kws)
-
-    def get_overload(self, sig: Any) -> Any:
-        args = normalize_signature(sig)[0]
-        if any(map(is_number_type, args)):
-            return self.owner.__dualgrad_numbers__(args).get_overload(sig)
-        return super().get_overload(sig)
+    def of_numbers(self, args: Any) -> Any:
+        return self.owner.__dualgrad_numbers__(args)
 
 
 def python_twin(recipe: Recipe) -> Callable[..., Any]:

@@ -23,11 +23,12 @@ def init(refresh: bool = False) -> None:
     global _started
     if not _started:
         _started = True
-        from dualgrad.backends import compiled_special  # noqa: F401  (tells numba about SciPy's functions)
+        from dualgrad.backends import compiled_special  # tells numba about SciPy's functions
 
         from . import functions
 
         functions.register()
+        compiled_special.hooks["numbers"] = functions.special_function
         for action in _waiting:
             action()
     if refresh:

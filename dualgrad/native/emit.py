@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.np.numpy_support import from_dtype
 
-from dualgrad.backends import special
+from dualgrad.backends import compiled_special as special
 from dualgrad.core.build import ARITHMETIC, COMPARISONS
 from dualgrad.core.program import Atom, Block, Const, For, If, Let, Program, Store, Type, Var
 from dualgrad.core.words import USER, Word
@@ -263,19 +263,10 @@ class Emitter:
         pairs = [self.node(n, names) for n in nodes]
         typing = self.context.typing_context
         given = [type for _, type in pairs]
-        if function is operator.pow and isinstance(nodes[1], ast.Name):
-            exponent = names[nodes[1].id]
-            if isinstance(exponent, Const) and isinstance(exponent.value, int):
-                given[1] = types.literal(exponent.value)  # numba writes these powers as products
         found = typing.resolve_value_type(function)
         signature = found.get_call_type(typing, tuple(given), {})
-        if isinstance(given[-1], types.Literal):
-            signature = signature.replace(args=(signature.args[0], given[-1]))
         implementation = self.context.get_function(found, signature)
-        cast = [
-            v if isinstance(to, types.Literal) else self.context.cast(self.builder, v, t, to)
-            for (v, t), to in zip(pairs, signature.args, strict=True)
-        ]
+        cast = [self.context.cast(self.builder, v, t, to) for (v, t), to in zip(pairs, signature.args, strict=True)]
         return implementation(self.builder, cast), signature.return_type
 
     # Memory

@@ -46,7 +46,7 @@ def candidates() -> Iterator[tuple[Any, tuple[int, ...]]]:
     for function in vars(math).values():
         if callable(function) and not isinstance(function, type):
             yield function, (1, 2)
-    yield np.round, (1,)
+    yield from ((np.round, (1,)), (np.sinc, (1,)))
     for function in THREE:
         yield function, (3,)
 
@@ -103,6 +103,13 @@ def lowering_for(function: Any) -> Callable[..., Any]:
         return operations.lower(function, context, builder, sig, args)
 
     return lower
+
+
+def special_function(name: str) -> Any:
+    """What is called where numbers are among the arguments of a function of SciPy."""
+    from .ruled import of_word
+
+    return of_word(name)
 
 
 def refusal_for(function: Any, hint: str) -> type[AbstractTemplate]:

@@ -75,8 +75,10 @@ def meaning(operation: Operation) -> Meaning:
 
 def refuse_interpreted(operation: Operation, program: Program) -> None:
     """Raise where a program has a word that only Python can evaluate."""
+    from dualgrad.backends.compiled_special import is_known
+
     for s in walk(program.body):
-        if isinstance(s, Let) and not s.word.compiled:
+        if isinstance(s, Let) and not (s.word.compiled or is_known(s.word.name)):
             raise UnsupportedError(
                 f"{operation.name} of a {operation.kind} is not known in nopython code",
                 why=f"it needs {s.word.name}, which has no compiled form",

@@ -6,6 +6,7 @@ it calls the rule once for each direction.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numba.core.typing.templates import signature
 from numba.extending import intrinsic
 
 from dualgrad.core.errors import UnsupportedError
+from dualgrad.core.words import WORDS
 
 from .making import lanes, value
 from .types import DualType, NumberType, common
@@ -26,12 +28,27 @@ def define(name: str, parameters: list[str], lines: list[str], scope: dict[str, 
     return njit(scope[name])
 
 
+class Named:
+    """A word of the table in the place of a user's row."""
+
+    def __init__(self, name: str):
+        self.word, self.__name__, self.__dualgrad_word__ = WORDS[name], name, name
+
+
+@cache
+def of_word(name: str) -> Any:
+    """A word of the table, applied to numbers."""
+    import dualgrad.rules  # noqa: F401  (fills the table)
+
+    return of_row(Named(name))
+
+
 def of_row(row: Any) -> Any:
     """A row of the table, applied to numbers."""
 
     @intrinsic  # type: ignore[misc]
     def applied(typingctx: Any, args: Any) -> Any:
-        from . import operations
+        from . import operations  # which reads the table
 
         kind: Any = common(row.__name__, tuple(args))
         result = operations.result_type(row, kind, tuple(args))
