@@ -371,7 +371,7 @@ def _numpy(casts: frozenset[str]) -> Any:
     return _Namespace(**{**vars(NAMESPACES[np]), **{name: CASTS[name] for name in casts}})
 
 
-_ROOMS = ("linalg", "signal", "special", "stats", "sparse.linalg")
+_ROOMS = ("integrate", "linalg", "signal", "special", "stats", "sparse.linalg")
 _SCIPY = {"scipy", "scipy.sparse", *(f"scipy.{room}" for room in _ROOMS)}
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial, wraps
-from types import CellType, FunctionType
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from dualgrad.core.containers import flatten, unflatten
+from dualgrad.core.containers import flatten
 from dualgrad.lifting import lift
 from dualgrad.numbers.calls import Function, Given, Rest, apply_function, is_float, kept
 from dualgrad.numbers.masked import Masked
-from dualgrad.numbers.number import Number, bare
 from dualgrad.numbers.recorded import Recorded
 
+from .closures import closed_over, closing_over
 from .evaluate import Call
 from .fitting import results
 from .linearity import RecordedRest
@@ -72,7 +71,7 @@ def checkpoint(f: Callable[..., Any], every: Any = None) -> Callable[..., Any]:
 
     @wraps(f, updated=())
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        return _Checkpoint(f)(args, kwargs, tuple(_closed_over(f)))
+        return _Checkpoint(f)(args, kwargs, tuple(closed_over(f)))
 
     return checkpointed
 
@@ -90,7 +89,7 @@ class _Checkpoint(Function):
         return self.run(args, kwargs, closed)
 
     def run(self, args: Any, kwargs: Any, closed: Any) -> Any:
-        return lift(_closing_over(self.f, iter(closed)))(*args, **kwargs)
+        return lift(closing_over(self.f, iter(closed)))(*args, **kwargs)
 
     def rest(self, given: Given) -> tuple[list[Any], Any, Rest]:
         given.primals = primals = [_read_only(kept(p)) for p in given.primals]
@@ -142,51 +141,3 @@ def _read_only(a: Any) -> Any:
     if type(a) is np.ndarray:
         a.flags.writeable = False
     return a
-
-
-# What a function closes over
-
-
-def _closed_over(f: Any, seen: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """The numbers in the cells of a function, and in those of the functions in its cells."""
-    for content in _cells(f):
-        if isinstance(content, FunctionType):
-            if content not in seen:
-                yield from _closed_over(content, (*seen, f))
-        else:
-            yield from filter(_is_number, flatten(content)[0])
-
-
-def _closing_over(f: Any, numbers: Iterator[Any], seen: tuple[Any, ...] = ()) -> Any:
-    """The function with other numbers in the places where `_closed_over` found some."""
-    if isinstance(f, partial):
-        return partial(_closing_over(f.func, numbers, seen), *f.args, **f.keywords)
-    if not isinstance(f, FunctionType) or not any(True for _ in _closed_over(f, seen)):
-        return f
-    cells = []
-    for cell, content in zip(f.__closure__ or (), _cells(f)):
-        if isinstance(content, FunctionType):
-            new = content if content in seen else _closing_over(content, numbers, (*seen, f))
-        else:
-            leaves, structure = flatten(content)
-            new = unflatten(structure, [next(numbers) if _is_number(x) else x for x in leaves])
-        cells.append(CellType(new) if new is not content else cell)
-    g = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, tuple(cells))
-    g.__kwdefaults__ = f.__kwdefaults__
-    return g
-
-
-def _cells(f: Any) -> list[Any]:
-    """The contents of the cells of a function."""
-    f = f.func if isinstance(f, partial) else f
-    contents = []
-    for cell in getattr(f, "__closure__", None) or ():
-        try:
-            contents.append(cell.cell_contents)
-        except ValueError:  # not filled yet
-            contents.append(None)
-    return contents
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(bare(x), Number)

@@ -239,7 +239,8 @@ def of_types(primals: Any, tangents: Any) -> Any:
     """Integers have integers for tangents: with floats, the kernel would take floats for them."""
     found, form = flatten(primals)
     dots = zip(found, flatten(tangents)[0], strict=True)
-    return unflatten(form, [t if is_float(p) else np.zeros_like(p)[()] for p, t in dots])
+    floats = (float, complex)
+    return unflatten(form, [t if is_float(p) or isinstance(p, floats) else np.zeros_like(p)[()] for p, t in dots])
 
 
 def parted(tangent: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_ROOMS = ("linalg", "signal", "sparse", "special", "stats")
+_ROOMS = ("integrate", "linalg", "signal", "sparse", "special", "stats")
 
 
 def __getattr__(name: str) -> Any:
