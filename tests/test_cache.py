@@ -417,8 +417,8 @@ import dualgrad as dg
 @njit
 def f(x):
     y = np.zeros(2)
-    y[0] = np.sqrt(x[0])
-    y[1] = x[1] * x[0]
+    for i in range(2):
+        y[i] = np.sqrt(x[i]) if i == 0 else x[1] * x[0]
     return y[1]
 
 gradient = dg.grad(f)

@@ -417,8 +417,8 @@ def roots(x):
 @njit
 def first_root_unread(x):
     y = np.zeros(2)
-    y[0] = np.sqrt(x[0])
-    y[1] = x[1] * x[0]
+    for i in range(2):
+        y[i] = np.sqrt(x[i]) if i == 0 else x[1] * x[0]
     return y[1]
 
 
@@ -492,8 +492,8 @@ def test_errors_of_the_careful_form_reach_the_caller(monkeypatch, caplog):
     @njit
     def other(x):
         y = np.zeros(2)
-        y[0] = np.sqrt(x[0])
-        y[1] = x[1] / x[0]
+        for i in range(2):
+            y[i] = np.sqrt(x[i]) if i == 0 else x[1] / x[0]
         return y[1]
 
     gradient = dg.grad(other)
