@@ -27,6 +27,7 @@ def pytest_unconfigure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="fuzz for minutes: more examples, and the tests marked long")
+    parser.addoption("--golden", action="store_true", help="write the generated sources in tests/golden anew")
 
 
 def pytest_configure(config):
