@@ -411,6 +411,45 @@ def test_turns_run_again_as_often_as_promised(f, schedule, runs):
     assert counts["sin"] <= sines and (schedule is None or counts["sin"] > 1000 * (runs - 1))
 
 
+# Tapes whose size is known beforehand
+
+
+@njit
+def shifted_triangle(x, n):
+    s = x[0]
+    for i in range(2, n, 2):
+        for j in range(1, i - 1):
+            s += 0.1 * math.sin(s * x[j % 4])
+    return s
+
+
+@njit
+def capped(x, n):
+    s = x[0]
+    for i in range(n):
+        for j in range(min(3, i * i)):
+            s += 0.1 * math.sin(s * x[j])
+    return s
+
+
+@njit
+def exchanged_lengths(x, n):
+    a, b = x.copy(), np.ones(3)
+    for _ in range(n):
+        for i in range(len(a) - 1):
+            a[i] = math.sin(a[i] * b[1]) + a[i + 1]
+        a, b = b, a
+    return a[0] * b[1]
+
+
+@pytest.mark.parametrize("f", [shifted_triangle, capped, exchanged_lengths])
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_a_bound_on_the_turns_makes_tapes_that_do_not_grow(f, n):
+    assert "concatenate" not in chain.generate(f, (GRAD,), (typeof(X), typeof(n))).source
+    for steps in ((GRAD,), (every(2), GRAD)):
+        np.testing.assert_allclose(derived(f, steps, X, n)(X, n), by_differences(f, (X, n)), rtol=1e-6, atol=1e-9)
+
+
 # Verbs, compiled
 
 

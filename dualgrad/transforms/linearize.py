@@ -14,6 +14,7 @@ has the same loops and branches.  A primal value that the linear program needs i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from ..core.build import Builder, is_const
@@ -112,6 +113,7 @@ class Level:
     sizes: tuple[Atom, ...] | None = ()  # None: not known beforehand, tapes grow
     loop: For | While | None = None
     turn: Atom | None = None
+    triangular: bool = False  # one of the sizes is the longest of loops that differ
 
 
 class Unzip(Derivative):
@@ -134,6 +136,7 @@ class Unzip(Derivative):
             self.last_store.update(dict.fromkeys(names, k))
 
         self.lets = {s.target: s for s in walk(program.body) if isinstance(s, Let)}
+        self.ranges: dict[Atom, For] = {s.var: s for s in walk(program.body) if isinstance(s, For)}
 
     def refuse_unclear_names(self) -> None:
         """A name for one array or another is followed where loops exchange names, and where a memory grows."""
@@ -230,7 +233,10 @@ class Unzip(Derivative):
         sizes = self.level.sizes
         if sizes is not None and (known := self.at_root(*bounds)) is not None:
             size = self.root.length(*known, name="count")
-            return Level((*self.level.index, turn), (*sizes, size), s, turn), lambda b: None
+            return Level((*self.level.index, turn), (*sizes, size), s, turn, self.level.triangular), lambda b: None
+        if sizes is not None and (found := self.at_most(s)) is not None:
+            size, triangular = found
+            return Level((*self.level.index, turn), (*sizes, size), s, turn, triangular), lambda b: None
         base, running = self.running_number(primal)
         at = forward.add(base, turn, name="at")
 
@@ -238,6 +244,40 @@ class Unzip(Derivative):
             b.bind(running, b.add(base, b.length(*bounds)))
 
         return Level((at,), None, s, turn), after
+
+    def at_most(self, s: For) -> tuple[Atom, bool] | None:
+        """The most turns that a loop makes, worked out before the outermost one; and whether others make fewer.
+
+        One loop in a nest may be triangular (``for j in range(i)``): half of its tape is never touched.
+        """
+        if not (isinstance(s.start, Const) and isinstance(s.step, Const) and s.step.value > 0):
+            return None
+        for triangular in (False, True)[: 2 - self.level.triangular]:
+            stop = self.bound(s.stop, triangular)
+            if stop is not None:
+                return self.root.length(s.start, stop, s.step, name="count"), triangular or self.level.triangular
+        return None
+
+    def bound(self, atom: Atom, triangular: bool) -> Atom | None:
+        """A number at the root that an integer does not exceed: of exchanged arrays the longest, of a range its end."""
+        known, let = self.at_root(atom), self.lets.get(variable(atom)) if isinstance(atom, Var) else None
+        if known is not None:
+            return known[0]
+        if let is None:
+            loop = self.ranges.get(atom) if triangular else None
+            rising = loop is not None and isinstance(loop.step, Const) and loop.step.value > 0
+            stop = self.bound(loop.stop, triangular) if loop is not None and rising else None
+            return None if stop is None else self.root.sub(stop, 1)
+        name, first = let.word.name, let.args[0]
+        family = self.families.get(variable(first)) if name == "shape" else None
+        if family is not None and family.exchanged and self.bound_at_root.issuperset(family.origins):
+            return reduce(self.root.maximum, [self.root.shape(v, **let.params) for v in family.origins])
+        if name in ("add", "sub") and isinstance(let.args[1], Const) or name == "checked":
+            part = self.bound(first, triangular)
+            return part if part is None or name == "checked" else self.root.emit(let.word, part, let.args[1])
+        if name == "minimum":
+            return next((b for a in let.args if (b := self.bound(a, triangular)) is not None), None)
+        return None
 
     def at_root(self, *atoms: Atom) -> list[Atom] | None:
         """Numbers that are the same in every turn, worked out before the outermost loop; else None.
