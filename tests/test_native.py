@@ -732,6 +732,35 @@ def test_functions_of_scipy_are_those_of_python(x):
     assert_same(parts(njit(scope["apply"], error_model="numpy")(x)), wanted, table)
 
 
+USES_SCIPY = """
+import warnings
+from math import gamma
+import dualgrad as dg
+from numba import njit
+from numba.core.errors import NumbaWarning
+from dualgrad import native
+from scipy import special
+
+native.init(refresh=True)
+warnings.filterwarnings("ignore", "(.|\\n)*dynamic globals", NumbaWarning)
+
+@njit(cache=True)
+def f(x):
+    return special.j0(x) + gamma(x)
+
+print(f(2.0), f(dg.Dual(2.0, 1.0)))
+"""
+
+
+def test_code_with_scipys_addresses_is_not_kept_by_numba(tmp_path, child_environment):
+    script = tmp_path / "script.py"
+    script.write_text(USES_SCIPY)
+    environment = {**child_environment, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    run = [sys.executable, "-W", "error", str(script)]
+    texts = [subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout for _ in "12"]
+    assert texts[0] == texts[1] and "ε" in texts[0]
+
+
 def test_functions_of_scipy_of_several_arguments():
     f = njit(lambda x, a: (special.gammainc(a, x), special.xlogy(x, x), special.jv(a, x), special.betainc(a, 2.0, x)))
     for x in (dg.Dual(0.4, np.array([1.0, 0.5])), dg.Jet([0.4, 1.0, 0.3, 0.2])):

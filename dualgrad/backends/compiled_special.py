@@ -8,6 +8,7 @@ disk finds them.  Families that SciPy has no compiled name for are written here.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import math
 import sys
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
+from numba.core import cgutils
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof_impl
+from numba.extending import intrinsic
 
 from dualgrad.core.errors import UnsupportedError
 
@@ -237,4 +240,28 @@ def known_functions() -> dict[Any, str]:
 def type_of(function: Any, context: Any) -> Any:
     """To numba a function of SciPy is the dispatcher of its compiled form; NumPy's are known otherwise."""
     name = known_functions().get(function)
-    return None if name is None else types.Dispatcher(getattr(sys.modules[__name__], name))
+    return None if name is None else types.Dispatcher(for_users(name))
+
+
+# Code that is not ours
+
+
+def mark(context: Any, builder: Any, value: Any) -> Any:
+    """The value, in code that numba will not keep on disk, where nobody looks up the addresses that it refers to."""
+    pointer = context.add_dynamic_addr(builder, 1, info="SciPy's functions")
+    return builder.select(cgutils.is_null(builder, pointer), value.type(math.nan), value)
+
+
+@intrinsic  # type: ignore[misc]
+def marked(typingctx: Any, value: Any) -> Any:
+    return value(value), lambda context, builder, sig, args: mark(context, builder, args[0])
+
+
+@cache
+def for_users(name: str) -> Any:
+    """SciPy's function as users' own functions call it."""
+    plain = getattr(sys.modules[__name__], name)
+    args = ", ".join(inspect.signature(plain.py_func).parameters)
+    names = {"plain": plain, "marked": marked}
+    exec(f"def {name}({args}):\n    return marked(plain({args}))\n", names)
+    return Special(names[name])
