@@ -2,7 +2,7 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, numbers, functions, checkpoints, words, large, memory,
+Names: eager, lstm, while, kernel, order40, import, size, stiff, numbers, functions, checkpoints, words, large, memory,
 matrices, series, directions, sweeps, taylor, compiling; these by default.  The evals of GradBench take some minutes:
 gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name gradbench;
 each runs in a process of its own, on one thread.
@@ -169,6 +169,28 @@ def import_time() -> Rows:
     yield Row("of numba and SciPy, imported with it", numba + scipy, limit=0)
 
 
+def stiff() -> Rows:
+    """Calls of a right-hand side by SciPy's Radau on a stiff Brusselator of 200 points, to t = 2."""
+    from scipy.integrate import solve_ivp
+
+    import dualgrad as dg
+
+    f, start = problems.brusselator(200)
+    calls = {"ours": 0, "differences": 0}
+
+    def counted(name: str, t: float, z: problems.Array) -> problems.Array:
+        calls[name] += 1
+        return f(t, z)
+
+    options = {"t_span": (0, 2), "y0": start, "method": "Radau"}
+    found = solve_ivp(**dg.interop.solve_ivp(partial(counted, "ours")), **options)
+    expected = solve_ivp(partial(counted, "differences"), **options)
+    yield Row("solution against differences', error", error(found.y[:, -1], expected.y[:, -1]), limit=1e-2)
+    yield Row("calls with our Jacobian", calls["ours"])
+    yield Row("calls with differences", calls["differences"])
+    yield Row("calls, ours / differences", calls["ours"] / calls["differences"], "×", limit=0.2)
+
+
 def size() -> Rows:
     """The length of the library."""
     import dualgrad
@@ -185,6 +207,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "order40": order40,
     "import": import_time,
     "size": size,
+    "stiff": stiff,
     "numbers": nopython_numbers,
     "checkpoints": checkpoints,
     "functions": partial(processes.rows_on_one_thread, "vector_gates", "functions"),

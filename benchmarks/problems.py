@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -222,3 +223,17 @@ SERIES = {
     "eigh": (spectrum, spectrum_error, 20),
     "fft": (power, power_error, 1024),
 }
+
+
+def brusselator(points: int) -> tuple[Callable[[float, Array], Array], Array]:
+    """The Brusselator with diffusion on a line, both ends held: right-hand side and start, 2 unknowns a point."""
+    scale = (points + 1) ** 2 / 50
+
+    def f(t: float, z: Array) -> Array:
+        u, v = z[::2], z[1::2]
+        du = 1 + u**2 * v - 4 * u + scale * (np.append(u[1:], 1.0) - 2 * u + np.append(1.0, u[:-1]))
+        dv = 3 * u - u**2 * v + scale * (np.append(v[1:], 3.0) - 2 * v + np.append(3.0, v[:-1]))
+        return np.stack([du, dv], 1).ravel()
+
+    x = np.arange(1, points + 1) / (points + 1)
+    return f, np.stack([1 + np.sin(2 * np.pi * x), np.full(points, 3.0)], 1).ravel()

@@ -85,8 +85,8 @@ __all__ = [  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:
-    if name == "scipy":
-        return import_module(".scipy", __name__)
+    if name in ("scipy", "interop"):
+        return import_module(f".{name}", __name__)
     if name == "_numba_type_":  # numba asks the package what it is: from now on it knows what is in it
         import_module(".numbers.compiled", __name__)
         import_module(".native", __name__).init(refresh=True)
@@ -99,7 +99,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", "scipy"])
+    return sorted([*__all__, "__version__", "interop", "scipy"])
 
 
 class _Package(ModuleType):
