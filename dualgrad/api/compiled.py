@@ -8,14 +8,33 @@ says whether it may multiply one (`Function.zeros`); the careful one carries mas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 from dualgrad.core.build import Builder
 from dualgrad.core.errors import ArgumentError
-from dualgrad.core.program import BOOL, INT, Atom, Const, For, If, Program, Spacing, Statement, Type, Var, retyped, zero
-from dualgrad.core.walk import free_vars
+from dualgrad.core.program import (
+    BOOL,
+    INT,
+    Atom,
+    Const,
+    For,
+    If,
+    Let,
+    Program,
+    Spacing,
+    Statement,
+    Type,
+    Var,
+    const,
+    retyped,
+    variable,
+    zero,
+)
+from dualgrad.core.walk import free_vars, walk
 from dualgrad.read import Read
 from dualgrad.read.values import leaves, mapped
 from dualgrad.transforms.checkpoint import marked
@@ -23,11 +42,13 @@ from dualgrad.transforms.jvp import jvp, matched, prepare
 from dualgrad.transforms.linearize import linearize
 from dualgrad.transforms.masked import masked, multiplies_zeros, with_masks
 from dualgrad.transforms.optimize import settled
+from dualgrad.transforms.rows import inside
 from dualgrad.transforms.ssa import ssa
 from dualgrad.transforms.tidy import needed, tidy
 from dualgrad.transforms.transpose import transposed
 
 CHUNK = 4  # directions that a compiled forward Jacobian carries at once
+ROWS = 4  # so few results, of lengths that the kernel says, are differentiated by rows, each written out
 ZERO, ONE = Const(0, INT), Const(1, INT)
 Path = tuple[int, ...]
 
@@ -198,14 +219,14 @@ class Reversed:
         return self.reverse.params[len(self.reverse.params) - self.reverse.linear :]
 
     @staticmethod
-    def of(f: Function, wanted: list[Var]) -> Reversed:
-        """Linearize by the wanted parameters and transpose."""
+    def of(f: Function, wanted: list[Var], owned: bool = False) -> Reversed:
+        """Linearize by the wanted parameters and transpose; the sweep may write to cotangents that are ``owned``."""
         flags = tuple(v in wanted for v in f.program.params)
         split = linearize(f.program, flags)
         params, dots = [*split.residuals, *split.linear_params], split.linear_params
         linear = Program(f.name, params, split.tangent, split.tangents, len(dots))
         linear.body = needed(linear)  # what has no influence has no cotangent, not even a zero
-        block, cotangents, results = transposed(linear, dict(zip(dots, split.sources, strict=True)))
+        block, cotangents, results = transposed(linear, dict(zip(dots, split.sources, strict=True)), owned)
         free = free_vars(block, results, set(cotangents))
         reverse = tidy(ssa(Program(f.name, [*free, *cotangents], block, results, len(cotangents))))
         forward = Builder(split.primal)
@@ -304,33 +325,56 @@ def jacobian(f: Function, argnums: Any = 0, mode: str = "auto", careful: bool = 
     if any(is_complex(o) for o in leaves(f.result)):
         mode = "fwd"  # a row of complex results would need two sweeps
     elif mode == "auto":
-        mode = "fwd" if any(o.type.rank for o in leaves(f.result)) else "rev"
+        rows = [literal_lengths(o, f) for o in leaves(f.result)]
+        few = all(n is not None for n in rows) and sum(prod(n or ()) for n in rows) <= ROWS
+        has_arrays = any(x.type.rank for x in variables(by))
+        mode = "rev" if not any(o.type.rank for o in leaves(f.result)) or few and has_arrays else "fwd"
     return jacobian_by_rows(f, by, careful) if mode == "rev" else jacobian_by_columns(f, by, careful)
+
+
+def literal_lengths(out: Atom, f: Function) -> list[int] | None:
+    """The lengths of a result, if the kernel itself says them."""
+    made = {s.target: s.args[1:] for s in walk(f.program.body) if isinstance(s, Let) and s.word.name == "full"}
+    lengths = made.get(out) if isinstance(out, Var) and out.type.rank else ()  # type: ignore[call-overload]
+    if lengths is None or not all(isinstance(n, Const) for n in lengths):
+        return None
+    return [n.value for n in lengths if isinstance(n, Const)]
 
 
 def jacobian_by_rows(f: Function, by: Any, careful: bool) -> Function:
     """One forward sweep, then a reverse sweep for each entry of the results."""
     inputs = variables(by)
-    r = Reversed.of(f, inputs)
+    r = Reversed.of(f, inputs, owned=True)
     now = dict(zip(variables(f.params), variables(r.params), strict=True))
     outs = [o for o in leaves(r.result) if o.type.differentiable]
     masks = {ct: mask_of(ct) for ct in r.cotangents if len(outs) > 1 or ct.type.rank}
     reverse = r.sweep(careful, masks)
     b = Builder(r.forward)
     table: list[list[Atom]] = []
+    known = [literal_lengths(o, f) for o in leaves(f.result) if o.type.differentiable]
     for p, out in enumerate(outs):
         row = [b.zeros([*b.dims(out), *b.dims(now[x])], out.type.dtype, name="jac") for x in inputs]
         table.append(row)
 
-        def sweep(inner: Builder, at: tuple[Var, ...], p: int = p, row: list[Atom] = row) -> None:
+        def sweep(inner: Builder, at: tuple[Atom, ...], p: int = p, row: list[Atom] = row) -> None:
             for k, (ct, out) in enumerate(zip(r.cotangents, outs, strict=True)):
                 for var in (ct, masks[ct]) if careful and ct in masks else (ct,):
-                    seed(inner, var, inner.dims(out), at if k == p else None)
-            inner.block += reverse
+                    lengths = known[k]
+                    seed(inner, var, inner.dims(out) if lengths is None else lengths, at if k == p else None)
+            body, left = reverse, list[tuple[int, Var]]()
             for q, x in enumerate(inputs):
+                filled = inside(body, r.gradients[x], variable(row[q]), at) if row[q].type.rank else None
+                body, left = (body, [*left, (q, x)]) if filled is None else (filled, left)
+            inner.block += body
+            for q, x in left:
                 row[q] = copied(inner, r.gradients[x], row[q], at)
 
-        b.each(b.dims(out), sweep)
+        lengths = known[p]
+        if lengths is not None and prod(lengths) <= ROWS:
+            for cell in product(*map(range, lengths)):
+                sweep(b, tuple(map(const, cell)))
+        else:
+            b.each(b.dims(out), sweep)
     rows = iter(table)
 
     def row_of(o: Atom) -> Any:
@@ -350,11 +394,14 @@ def mask_of(v: Var) -> Var:
     return Var(v.name + "_mask", Type("bool", v.type.rank))
 
 
-def seed(b: Builder, var: Var, shape: list[Atom], at: tuple[Any, ...] | None) -> None:
+def seed(b: Builder, var: Var, shape: Sequence[Any], at: tuple[Any, ...] | None) -> None:
     """Bind a variable (or a mask) to zero, or to the unit vector with its one at ``at``."""
     one = retyped(ONE, Type(var.type.dtype))
     if shape:
         b.zeros(shape, var.type.dtype, var)
+        if all(isinstance(n, int) for n in shape) and prod(shape) <= ROWS:  # each entry is known
+            for cell in product(*map(range, shape)):
+                b.store(var, cell, zero(one.type))
         if at is not None:
             b.store(var, at, one)
     else:

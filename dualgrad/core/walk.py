@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from .program import Atom, Block, Carry, For, If, Join, Let, Statement, Store, Var, While, variable
 
@@ -91,3 +91,8 @@ def rebuilt(s: Statement, atom: Callable[[Atom], Atom], block: Callable[[Block],
         new = While(cond, atom(s.test), block(s.body), [], s.line, s.checkpoint)
     new.carries = [Carry(c.inner, atom(c.init), atom(c.next), c.out) for c in s.carries]
     return new
+
+
+def substituted(block: Block, names: Mapping[Atom, Atom]) -> Block:
+    """The block with other atoms for those that it reads."""
+    return [rebuilt(s, lambda a: names.get(a, a), lambda inner: substituted(inner, names)) for s in block]

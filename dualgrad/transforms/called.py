@@ -8,12 +8,11 @@ lies beyond the orders known so far has no influence on the next one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..core.build import Builder
-from ..core.program import INT, Atom, Block, For, Let, Program, Var, variable, zero
-from ..core.walk import rebuilt, walk
+from ..core.program import INT, Atom, For, Let, Program, Var, variable, zero
+from ..core.walk import substituted, walk
 from ..core.words import WORDS
 from .activity import active_vars
 from .entries import by_entries
@@ -51,10 +50,6 @@ def by_rule(taylor: Any, s: Let, b: Builder) -> None:
 def is_again(t: Let, s: Let) -> bool:
     """Whether a rule calls its own function with its own arguments."""
     return t.params["of"].key == s.params["of"].key and t.args == s.args
-
-
-def substituted(block: Block, names: Mapping[Atom, Atom]) -> Block:
-    return [rebuilt(s, lambda a: names.get(a, a), lambda inner: substituted(inner, names)) for s in block]
 
 
 def derivative(taylor: Any, t: Var, a: Atom, b: Builder) -> None:

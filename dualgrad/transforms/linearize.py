@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..core.build import Builder, is_const
 from ..core.fence import refuse
@@ -37,7 +37,7 @@ from ..core.program import (
     variable,
     zero,
 )
-from ..core.walk import free_vars, vars_bound, walk
+from ..core.walk import free_vars, substituted, vars_bound, walk
 from ..core.words import WORDS
 from .activity import array_families
 from .checkpoint import written_out
@@ -96,6 +96,7 @@ def linearize(program: Program, active: tuple[bool, ...]) -> Linearized:
     unzip.root = unzip.primal = primal
     unzip.enter(linear)
     unzip.top(program.body, primal, linear)
+    linear.block[:] = without_repeats(linear.block, primal.block)
     tangents = unzip.tangents_of_results(linear)
     free = free_vars(linear.block, tangents, {*unzip.linear_params})
     return Linearized(program, primal.block, linear.block, free, unzip.linear_params, tangents, unzip.sources)
@@ -339,6 +340,7 @@ class Unzip(Derivative):
 
     def provide(self, forward: Builder, tangent: Builder, loop: For | While | None) -> None:
         """Begin the linear block with every value of the forward block that it reads."""
+        tangent.block[:] = without_repeats(tangent.block, forward.block)
         supply = Supply(self, forward, Builder(line=tangent.line), loop)
         needs = set(free_vars(tangent.block, [], set()))
         for v in supply.bound:
@@ -482,6 +484,19 @@ class Supply:
         tape = self.unzip.tape(v.name, v.type.dtype, [], forward)
         forward.store(tape, level.index, v)
         prologue.block.append(Let(v, WORDS["load"], (tape, *level.index)))
+
+
+def without_repeats(tangent: Block, forward: Block) -> Block:
+    """The linear block without the functions that the forward block works out too, as sin and cos do each other's."""
+    known = {(s.word, s.args): s.target for s in forward if is_function(s)}
+    again = (s for s in tangent if is_function(s) and (s.word, s.args) in known)
+    names: dict[Atom, Atom] = {s.target: known[s.word, s.args] for s in again}
+    rest = [s for s in tangent if not (isinstance(s, Let) and s.target in names)]
+    return substituted(rest, names) if names else rest
+
+
+def is_function(s: Statement) -> TypeGuard[Let]:
+    return isinstance(s, Let) and s.word.kind in ("elementary", "family") and not is_cheap(s)
 
 
 def is_cheap(s: Let) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.build import fold
-from ..core.program import Atom, Block, For, If, Let, Program, Statement, Store, Var, While
+from ..core.program import INT, Atom, Block, For, If, Let, Program, Statement, Store, Var, While
 from ..core.walk import atoms_read, blocks_of, head_of, rebuilt, vars_bound, walk
 from .activity import Family, array_families
 
@@ -41,7 +41,7 @@ def _key(atom: Atom) -> Any:
     return atom if isinstance(atom, Var) else (repr(atom.value), atom.type)
 
 
-def _share(block: Block, names: Names, known: dict[Any, Var]) -> Block:
+def _share(block: Block, names: Names, known: dict[Any, Atom]) -> Block:
     """Fold, and give equal values (of words without memory) one variable."""
     out: Block = []
     known = dict(known)
@@ -58,6 +58,8 @@ def _share(block: Block, names: Names, known: dict[Any, Var]) -> Block:
                 names[s.target] = same
                 continue
             known[key] = s.target
+            if s.word.name == "full":  # an array stays as long as it was made
+                known.update((("shape", (s.target,), (("axis", k),), INT), n) for k, n in enumerate(s.args[1:]))
         out.append(s)
     return out
 

@@ -57,9 +57,15 @@ def transpose(program: Program, like: Mapping[Var, Var] | None = None) -> Progra
     return tidy(ssa(Program(name, [*constants, *cotangents], block, results, len(cotangents))))
 
 
-def transposed(program: Program, like: Mapping[Var, Var]) -> tuple[Block, list[Var], list[Atom]]:
-    """Block, cotangent parameters and results of the transpose, in surface form."""
+def transposed(
+    program: Program, like: Mapping[Var, Var], owned: bool = False
+) -> tuple[Block, list[Var], list[Atom]]:
+    """Block, cotangent parameters and results of the transpose, in surface form.
+
+    The sweep may write to the memory of the cotangents if it has ``owned`` it.
+    """
     reverse = Transposition(program, like)
+    reverse.owned = owned
     cotangents = [Var(_bar_name(a, "y"), a.type) for a in program.results]
     b = Builder()
     for v in reverse.params:
@@ -82,6 +88,7 @@ class Transposition:
         self.like: dict[Atom, Var] = dict(like.items())
         self.linear = active_vars(program, self.params)
         self.bars: dict[Atom, Var] = {}
+        self.body, self.owned = program.body, False
         reads = Counter(a for s in walk(program.body) for a in atoms_read(s))
         copies = {s.args[0] for s in program.body if isinstance(s, Let) and s.word.name == "copy"}
         self.copied = {v for v in self.params if v in copies and reads[v] == 1 and v not in program.results}
@@ -139,7 +146,11 @@ class Transposition:
                 if v not in exchanged:
                     self.declare(v, b, self.shape_by(s, b))
         for target, value in seeds:
-            self.add(target, value, b)
+            made = self.owned and target.type.rank > 0 and target not in (*self.params, *self.renamed)
+            if made and block is self.body and sum(t is target for t, _ in seeds) == 1:
+                self.bars[target] = variable(value)
+            else:
+                self.add(target, value, b)
         outer = self.untouched
         self.untouched = {s.target for s in linear if isinstance(s, Let) and s.target.type.rank > 0}
         self.untouched -= self.renamed.union(target for target, _ in seeds)
