@@ -455,7 +455,7 @@ def test_forward_and_reverse_mode_agree_in_value_and_in_nan(block, pytestconfig)
         for a, b in zip(leaves(columns), leaves(rows), strict=True):
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=str(found))
         compared += 1
-    assert compared > 0.8 * count  # others do not end at NaN, or are refused
+    assert compared > 0.75 * count  # others do not end at NaN, or are refused
 
 
 def main(first, count, shrink=True):
