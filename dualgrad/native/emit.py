@@ -255,9 +255,9 @@ class Emitter:
         if isinstance(node, ast.BinOp):
             return self.call(OPERATORS[type_(node.op)], [node.left, node.right], names)
         if isinstance(node, ast.Call):
-            value, type = self.call(function_of(node.func), node.args, names)
+            found, kind = self.call(function_of(node.func), node.args, names)
             by_address = ast.unparse(node.func).startswith("special.")
-            return special.mark(self.context, self.builder, value) if by_address else value, type
+            return special.mark(self.context, self.builder, found) if by_address else found, kind
         raise NotImplementedError(ast.unparse(node))
 
     def call(self, function: Any, nodes: list[ast.expr], names: Mapping[str, Atom]) -> tuple[Any, types.Type]:
