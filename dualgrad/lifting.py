@@ -89,7 +89,7 @@ def lift(f: Callable[..., Any]) -> Callable[..., Any]:
         return _lift_function(python) if _ON.get() else python
     if not _ON.get():
         return f
-    if function:
+    if isinstance(f, types.FunctionType):
         return _of_scipy(f) if (f.__module__ or "").startswith("scipy.") else _lift_function(f)
     if isinstance(f, types.MethodType):
         if _is_distribution(type(f.__self__)):
