@@ -79,6 +79,18 @@ def source(f: Any, *args: Any) -> str:
     *args
         Example arguments, whose types decide; without them, the source of all that was compiled so far.
 
+    Returns
+    -------
+    str
+        The text of the module that is compiled, one after the other for several types of arguments.
+
+    Raises
+    ------
+    ArgumentError
+        Where ``f`` is no compiled derivative.
+    KernelError
+        Where the kernel uses what cannot be differentiated.
+
     Examples
     --------
     >>> import dualgrad as dg
