@@ -23,6 +23,9 @@ class Region(NamedTuple):
     axes: tuple[tuple[Form, Form], ...]
 
 
+FARTHEST = 16  # stores of an array that are looked at before a load: each takes a proof
+
+
 class Coverage(Bounds):
     """The walk that finds for each load the loops in which it is covered."""
 
@@ -44,8 +47,8 @@ class Coverage(Bounds):
         if not isinstance(array, Var) or array in self.exchanged:
             return
         if isinstance(s, Let) or isinstance(s, Store) and s.accumulate:
-            found = [k for k, r in enumerate(self.regions) if r.array is array and self.inside(forms, r)]
-            last = found[-1] if found else -1
+            of_array = [(k, r) for k, r in enumerate(self.regions) if r.array is array][-FARTHEST:]
+            last = next((k for k, r in reversed(of_array) if self.inside(forms, r)), -1)
             self.covered[id(s)] = {loop for loop, mark in self.marks.items() if mark <= last}
         if isinstance(s, Store) and all(self.flags[id(s)]):
             self.regions.append(Region(array, tuple((f, f.plus(ONE)) for f in forms)))
