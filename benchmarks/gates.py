@@ -2,10 +2,10 @@
 
     python benchmarks/gates.py [names…] [--markdown]
 
-Names: eager, lstm, while, kernel, order40, import, size, stiff, numbers, functions, checkpoints, words, large, memory,
-matrices, series, directions, sweeps, taylor, compiling; these by default.  The evals of GradBench take some minutes:
-gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name gradbench;
-each runs in a process of its own, on one thread.
+Names: eager, lstm, while, kernel, order40, import, size, stiff, parallel, numbers, functions, checkpoints, words,
+large, memory, matrices, series, directions, sweeps, taylor, compiling; these by default. The evals of GradBench take
+some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the
+name gradbench; each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
 """
@@ -32,6 +32,7 @@ from gradbench import in_jax
 from gradbench import lstm as recurrent
 from gradbench_gates import EVALS
 from native_gates import nopython_numbers
+from parallel_gates import parallel
 from report import Missing, Row, as_markdown, as_text, machine
 from speed_gates import SPEED_GATES
 from timing import Race, compilations
@@ -208,6 +209,7 @@ GATES: dict[str, Callable[[], Rows]] = {
     "import": import_time,
     "size": size,
     "stiff": stiff,
+    "parallel": parallel,
     "numbers": nopython_numbers,
     "checkpoints": checkpoints,
     "functions": partial(processes.rows_on_one_thread, "vector_gates", "functions"),
