@@ -280,10 +280,10 @@ def quad(f: Function) -> dict[str, Any]:
 
     @cfunc(types.float64(types.intc, types.CPointer(types.float64)))
     def entry(n: Any, values: Any) -> Any:
-        return f(*to_fixed_tuple(carray(values, (count,)), count))
+        return f(*to_fixed_tuple(carray(values, (count,)), count))  # type: ignore[call-arg]
 
     address = entry.ctypes
-    address.keep = entry  # the machine code lives as long as the address is held
+    address.keep = entry  # type: ignore[attr-defined]  # the machine code lives as long as the address is held
     return {"func": LowLevelCallable(address)}
 
 

@@ -23,10 +23,13 @@ from .ranges import indices
 from .tidy import tidy
 
 LIMIT = 12  # so many pairs of loops are fused
+LONGEST = 400  # statements: the proofs take time that grows faster than a program, and with the depth of its loops
 
 
 def fused(program: Program) -> Program:
     """The program with loops over the same range made one, as far as that is proven to change nothing."""
+    if sum(1 for _ in walk(program.body)) > LONGEST:
+        return program
     for _ in range(LIMIT):
         found = Fusion(program).block(program.body)
         if found is None:

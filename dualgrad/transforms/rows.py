@@ -11,6 +11,8 @@ from ..core.walk import atoms_read, rebuilt, vars_bound, walk
 
 def inside(block: Block, buffer: Atom, array: Var, at: tuple[Atom, ...]) -> Block | None:
     """The block with ``array[at]``, which holds zeros, in place of a buffer that it makes; None if that cannot be."""
+    if buffer.type.dtype != array.type.dtype:
+        return None
     made = [s for s in block if isinstance(s, Let) and s.target is buffer and s.word.name == "full"]
     if not made or not all(map(entries_only(buffer), walk([s for s in block if s is not made[0]]))):
         return None
