@@ -356,10 +356,13 @@ def test_kernels_of_the_suite_run_like_the_compiled_ones():
 
     seen = 0
     for case in kernels.CASES[::7]:
+        if case.name == "same_array_twice":  # an array given twice is two arguments, and cannot be written
+            with pytest.raises(dg.OverlapError):
+                dg.explain(case.f, *kernels.arguments(case))
+            continue
         value = case.f(*kernels.arguments(case))
         last = dg.explain(case.f, *kernels.arguments(case)).rows[-1]
-        shared = len({id(a) for a in case.args}) < len(case.args)  # an array given twice is two arguments here
-        if shared or last.name != "return" or not isinstance(value, float):
+        if last.name != "return" or not isinstance(value, float):
             continue
         close(last.primal, value, 1e-10)
         if case.smooth and all(np.asarray(a).dtype.kind == "f" for a in case.args if not isinstance(a, tuple)):
