@@ -147,7 +147,7 @@ def test_an_int_among_what_one_differentiates_by_is_no_count(f):
 
 
 def test_the_package_shows_its_public_names_only():
-    assert set(dir(dg)) == {*dg.__all__, "__version__", "scipy"}
+    assert set(dir(dg)) == {*dg.__all__, "__version__", "interop", "scipy"}
 
 
 X = np.array([1.0, 2.0, 3.0])

@@ -106,7 +106,7 @@ def special_word(ufunc: np.ufunc) -> Any:
     """The row of a ufunc of ``scipy.special``, if there is one of its name."""
     name = ufunc.__name__
     module = sys.modules.get("scipy.special")
-    if name in PAIRS and getattr(module, name, None) is ufunc:
+    if name in PAIRS and ufunc not in COMPOSED and getattr(module, name, None) is ufunc:
         COMPOSED[ufunc] = lambda x: tuple(apply(WORDS[part], x) for part in PAIRS[name])
     word = WORDS.get(RENAMED.get(name, name))
     if module is None or word is None or not word.elementwise or getattr(module, name, None) is not ufunc:
