@@ -153,20 +153,32 @@ def test_structural_zeros_stay_zero():
     np.testing.assert_array_equal(slope, [[np.inf, np.inf], [0.0, 0.0]])
 
 
-@pytest.mark.parametrize("name", ["dot", "dot_nt", "dot_tn"])
-def test_words_are_numpys_products_and_closed_under_transposition(name):
+NUMPY = {
+    "dot": lambda a, b: a @ b,
+    "dot_nt": lambda a, b: a @ b.T,
+    "dot_tn": lambda a, b: a.T @ b,
+    "plus": lambda a, b: a + b,
+}
+
+
+@pytest.mark.parametrize("name", [w.name for w in WORDS.values() if w.makes])
+def test_words_are_numpys_products_and_sums_and_closed_under_transposition(name):
     from dualgrad.backends import dots
 
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=(5, 5)), rng.normal(size=(5, 5))
-    expected = {"dot": a @ b, "dot_nt": a @ b.T, "dot_tn": a.T @ b}[name]
-    np.testing.assert_allclose(getattr(dots, name)(a, b), expected, rtol=1e-13)
+    np.testing.assert_allclose(getattr(dots, name)(a, b), NUMPY[name](a, b), rtol=1e-13)
     ct, word = rng.normal(size=(5, 5)), WORDS[name]
-    call = {w: getattr(dots, w).py_func.__globals__[w] for w in ("dot", "dot_nt", "dot_tn")}
+    call = {w: getattr(dots, w).py_func.__globals__[w] for w in NUMPY}
+    zero = np.zeros((5, 5))
+    assert set(word.rule.transposes) == {"a", "b"}
     for factor, text in word.rule.transposes.items():
         back = eval(text, {**call, "a": a, "b": b, "ct": ct})
         direction = rng.normal(size=(5, 5))
-        moved = call[name](direction, b) if factor == "a" else call[name](a, direction)
+        da, db = (direction, zero) if factor == "a" else (zero, direction)
+        moved = eval(word.rule.jvp, {**call, "a": a, "b": b, "da": da, "db": db})
+        by = {"a": lambda x: NUMPY[name](x, b), "b": lambda x: NUMPY[name](a, x)}[factor]
+        np.testing.assert_allclose(moved, by(direction) - by(zero), rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(np.sum(back * direction), np.sum(ct * moved), rtol=1e-12)
 
 

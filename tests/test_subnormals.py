@@ -8,6 +8,7 @@ from numba import njit
 
 import dualgrad as dg
 from dualgrad.backends.subnormals import flush, restore
+from dualgrad.core.words import WORDS
 
 TINY = np.float64(1e-310)
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -68,6 +69,18 @@ def test_between_flush_and_restore_subnormals_are_zero():
     assert found[2] > 0.0 and np.all(found[4:] == 0.0)
     assert np.all(running(1e-300, 0.01, np.ones(9)) > 0.0)
     assert keeps_subnormals()
+
+
+@pytest.mark.kernel
+def test_the_words_have_the_types_of_numba():
+    @njit
+    def modes():
+        mode = flush()
+        return mode, restore(mode)
+
+    modes()
+    found = [str(t) for t in modes.nopython_signatures[0].return_type]
+    assert found == [WORDS[name].infer([], {}).dtype for name in ("flush", "restore")]
 
 
 @pytest.mark.kernel

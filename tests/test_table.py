@@ -22,17 +22,19 @@ from dualgrad.core.check import check
 from dualgrad.core.errors import UnsupportedError
 from dualgrad.core.printer import to_source
 from dualgrad.core.program import BOOL, FLOAT, INT, Program, Var
-from dualgrad.core.words import KINDS, WORDS
+from dualgrad.core.words import KINDS, USER, WORDS
 from dualgrad.rules.text import NUMBERS, OPERATORS, rule_names
 
 ORDER = 10
 N = 2  # directions
 
-ELEMENTARY = [w for w in WORDS.values() if w.kind in ("elementary", "family")]
-FAMILIES = [w for w in WORDS.values() if w.kind == "family"]
-SMOOTH = [w for w in WORDS.values() if w.elementwise and w.kind != "discrete"]  # whose derivative is declared
-DISCRETE = [w for w in WORDS.values() if w.kind == "discrete" and isinstance(w.ufunc, np.ufunc)]
-STRUCTURAL = [w for w in WORDS.values() if w.kind == "linear" and not w.elementwise]
+ROWS = [w for w in WORDS.values() if not hasattr(USER, w.name)]  # without what other tests enter when collected
+ELEMENTARY = [w for w in ROWS if w.kind in ("elementary", "family")]
+FAMILIES = [w for w in ROWS if w.kind == "family"]
+SMOOTH = [w for w in ROWS if w.elementwise and w.kind != "discrete"]  # whose derivative is declared
+DISCRETE = [w for w in ROWS if w.kind == "discrete" and isinstance(w.ufunc, np.ufunc)]
+# Of arrays as a whole; for words of kernels that make matrices see `test_matrix_products`.
+STRUCTURAL = [w for w in ROWS if w.kind == "linear" and not w.elementwise and not w.makes]
 
 
 def domains(word):
@@ -93,7 +95,7 @@ def random_like(x, rng, lead=()):
 # A row is written with words of the table
 
 
-@each(WORDS.values())
+@each(ROWS)
 def test_a_row_is_of_a_known_kind_and_every_rule_mentions_words_and_arguments_only(word):
     assert word.kind in KINDS
     rule = word.rule
@@ -834,8 +836,8 @@ def test_what_where_does_not_select_is_a_structural_zero():
 LOGIC = {"and_", "or_", "not_"}
 WHOLE = {"intpower", "length", "bit_or", "bit_xor", "bit_and", "shift_left", "shift_right", "flip_bits"}
 POLES = {"shape", "cast", "gamma", "gammaln"}  # Python's gamma raises at its poles
-# "checked" and "fail" are printed as statements that raise.
-PRINTED = [w for w in WORDS.values() if w.elementwise and w.compiled and w.name not in {*POLES, "checked", "fail"}]
+STATEMENTS = {"checked", "fail", "flush", "restore"}  # that raise, or set the processor's mode: see `test_subnormals`
+PRINTED = [w for w in ROWS if w.elementwise and w.compiled and w.name not in POLES | STATEMENTS]
 
 
 def types_of(word):
@@ -914,7 +916,7 @@ def test_the_types_that_words_infer_are_those_of_numba(printed):
     assert found == [a.type.dtype for a in program.results]
 
 
-@each([w for w in WORDS.values() if w.elementwise and isinstance(w.ufunc, np.ufunc)])
+@each([w for w in ROWS if w.elementwise and isinstance(w.ufunc, np.ufunc)])
 def test_the_text_of_a_word_is_its_ufunc(word, rng):
     args = oracles.sample(domains(word), rng, (50,))
     value = jvp_step(Pattern(word, (True,) * len(args)))(*args, *args)[0]

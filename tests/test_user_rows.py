@@ -15,11 +15,11 @@ X = np.array([0.3, 0.8, -0.6])
 
 @pytest.fixture(autouse=True)
 def the_table_as_it_was():
-    words, ufuncs = dict(WORDS), dict(UFUNCS)
+    words, ufuncs, functions = dict(WORDS), dict(UFUNCS), dict(vars(USER))
     yield
     WORDS.clear(), WORDS.update(words)
     UFUNCS.clear(), UFUNCS.update(ufuncs)
-    vars(USER).clear()
+    vars(USER).clear(), vars(USER).update(functions)
 
 
 def message(error, call):
