@@ -372,9 +372,8 @@ def test_a_damaged_file_is_only_a_lost_file(child):
 
 def test_processes_may_come_at_the_same_time(child):
     started = [child.start(SQUARE) for _ in range(4)]
-    for process in started:
-        out, err = process.communicate()
-        assert not err and "[0. 2. 4.]" in out
+    ended = [(*process.communicate(), process.returncode) for process in started]
+    assert all(not err and "[0. 2. 4.]" in out and code == 0 for out, err, code in ended), ended
     assert len(files(child.folder)) == 2
 
 
