@@ -3,9 +3,9 @@
     python benchmarks/gates.py [names…] [--markdown]
 
 Names: words, large, memory, matrices, series, eager, lstm, while, kernel, order40, import, size, stiff, parallel,
-numbers, functions, checkpoints, directions, sweeps, taylor, compiling; these by default. The evals of GradBench take some
-minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the name
-gradbench; each runs in a process of its own, on one thread.
+numbers, functions, checkpoints, directions, sweeps, taylor, compiling; these by default. The evals of GradBench take
+some minutes: gradbench-gmm, gradbench-lstm, gradbench-ba, gradbench-ode, gradbench-rosenbrock, or all of them by the
+name gradbench; each runs in a process of its own, on one thread.
 Exits with 1 if a limit is not met.
 Kernels are compiled into a temporary cache unless DUALGRAD_CACHE_DIR names one.
 """
