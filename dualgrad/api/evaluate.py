@@ -189,6 +189,9 @@ def written(verb: str, args: list[Any]) -> Any:
 def refuse_overlap(verb: str, given: Sequence[Any], numbers: Sequence[Any]) -> None:
     """Raise if the function wrote into an argument whose memory another one shares: each number has memory of its own.
     """
+    leaves = (x for n in numbers for x in ((n,) if isinstance(n, (Number, ndarray)) else flatten(n)[0]))
+    if not any(isinstance(x, Number) and x._memory is OWN for x in leaves):
+        return  # as nearly always
     pairs = [pair for a, b in zip(given, numbers) for pair in zip(flatten(a)[0], flatten(b)[0])]
     for k, (a, number) in enumerate(pairs):
         if isinstance(number, Number) and number._memory is OWN:
