@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 from ..core.build import Builder
 from ..core.program import INT, Atom, Const, For, Let, Store, Var
 from ..core.walk import atoms_read, vars_bound, walk
 from .checkpoint import AGAIN
-
-Terms = frozenset[tuple[Var, int]]
-
-
-class Affine(NamedTuple):
-    """``constant + sum(n * v)`` over variables."""
-
-    terms: Terms
-    constant: int
+from .forms import Form
 
 
 class Window(NamedTuple):
@@ -25,7 +16,7 @@ class Window(NamedTuple):
 
     axis: int
     scale: int
-    rest: Terms
+    rest: Form
     low: int
     high: int
 
@@ -38,7 +29,7 @@ class Window(NamedTuple):
         """The lowest row of the block that begins with a turn; negative rows count from the end, as in NumPy."""
         end = turn if self.scale > 0 else b.sub(b.add(turn, size), 1)
         row = b.add(b.mul(end, self.scale), self.low)
-        for v, n in self.rest:
+        for v, n in self.rest.terms.items():
             row = b.add(row, b.mul(v, n))
         return row
 
@@ -76,34 +67,26 @@ def turns_of(blocks: For) -> For | None:
     return loop
 
 
-def affine(atom: Atom, lets: dict[Var, Let]) -> Affine:
+def affine(atom: Atom, lets: dict[Var, Let]) -> Form:
     """An integer as far as it is made of sums and multiples."""
     if isinstance(atom, Const):
-        return Affine(frozenset(), atom.value)
+        return Form(atom.value)
     let = lets.get(atom)
     name = let.word.name if let is not None else ""
     if let is None or name not in ("add", "sub", "neg", "mul", "move") or atom.type != INT:
-        return Affine(frozenset([(atom, 1)]), 0)
-    parts = [affine(a, lets) for a in let.args]
-    if name == "mul":
-        factor = next((p.constant for p in parts if not p.terms), None)
-        if factor is None:
-            return Affine(frozenset([(atom, 1)]), 0)
-        parts = [p for p in parts if p.terms] or parts[:1]
-        return combined([(parts[0], factor)])
-    signs = {"add": (1, 1), "sub": (1, -1), "neg": (-1,), "move": (1,)}[name]
-    return combined(list(zip(parts, signs, strict=True)))
+        return Form.of(atom)
+    a, *others = [affine(x, lets) for x in let.args]
+    if not others:
+        return a.times(-1) if name == "neg" else a
+    b = others[0]
+    if name != "mul":
+        return a.plus(b, 1 if name == "add" else -1)
+    if a.terms and b.terms:
+        return Form.of(atom)
+    return b.times(a.const) if b.terms else a.times(b.const)
 
 
-def combined(parts: list[tuple[Affine, int]]) -> Affine:
-    terms: Counter[Var] = Counter()
-    for part, factor in parts:
-        for v, n in part.terms:
-            terms[v] += factor * n
-    return Affine(frozenset((v, n) for v, n in terms.items() if n), sum(p.constant * k for p, k in parts))
-
-
-def same_step(rows: list[Affine], turn: Var, inside: set[Var]) -> tuple[int, Terms, int, int] | None:
+def same_step(rows: list[Form], turn: Var, inside: set[Var]) -> tuple[int, Form, int, int] | None:
     """``scale, rest, low, high`` if all rows differ by constants only and move with the turns."""
     if not rows or any(row.terms != rows[0].terms for row in rows):
         return None
@@ -111,5 +94,5 @@ def same_step(rows: list[Affine], turn: Var, inside: set[Var]) -> tuple[int, Ter
     scale = terms.pop(turn, 0)
     if not scale or not inside.isdisjoint(terms):
         return None
-    constants = [row.constant for row in rows]
-    return scale, frozenset(terms.items()), min(constants), max(constants)
+    constants = [row.const for row in rows]
+    return scale, Form(0, terms), min(constants), max(constants)
